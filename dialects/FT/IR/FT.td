@@ -1,0 +1,12 @@
+//===- FT.td - umbrella of the ft dialect ---------------------*- tablegen -*-===//
+// What mlir-tblgen is run on.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===-------------------------------------------------------------------------===//
+#ifndef FTC_DIALECTS_FT_TD
+#define FTC_DIALECTS_FT_TD
+
+include "dialects/FT/IR/FTStateOps.td"
+include "dialects/FT/IR/FTElementwiseOps.td"
+include "dialects/FT/IR/FTTensorOps.td"
+
+#endif

@@ -1,0 +1,165 @@
+//===- FTElementwiseOps.cpp - scalar bodies, folds, names -----------------===//
+// What an elementwise op computes for one element, in arith and math.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "FTNames.h"
+#include "dialects/FT/IR/FT.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace ftc::ft;
+
+namespace {
+/// Writes float expressions over scalars of one type. Contraction and reassociation are allowed by
+/// the kernel lowering, not here: this is the definition.
+struct Expr {
+  OpBuilder &builder;
+  Location loc;
+  Type type;
+  Value constant(double value) {
+    return arith::ConstantOp::create(builder, loc, builder.getFloatAttr(type, value));
+  }
+  Value add(Value a, Value b) { return arith::AddFOp::create(builder, loc, a, b); }
+  Value sub(Value a, Value b) { return arith::SubFOp::create(builder, loc, a, b); }
+  Value mul(Value a, Value b) { return arith::MulFOp::create(builder, loc, a, b); }
+  Value div(Value a, Value b) { return arith::DivFOp::create(builder, loc, a, b); }
+  Value sigmoid(Value x) {
+    Value exp = math::ExpOp::create(builder, loc, arith::NegFOp::create(builder, loc, x));
+    return div(constant(1.0), add(constant(1.0), exp));
+  }
+};
+} // namespace
+
+static Type elementOf(Value value) { return getElementTypeOrSelf(value.getType()); }
+
+void AddOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
+                        SmallVectorImpl<Value> &results) {
+  results.push_back(Expr{builder, loc, elementOf(getResult())}.add(scalars[0], scalars[1]));
+}
+
+void MulOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
+                        SmallVectorImpl<Value> &results) {
+  results.push_back(Expr{builder, loc, elementOf(getResult())}.mul(scalars[0], scalars[1]));
+}
+
+void ConstantOp::buildScalar(OpBuilder &builder, Location loc, ValueRange,
+                             SmallVectorImpl<Value> &results) {
+  results.push_back(
+      Expr{builder, loc, elementOf(getResult())}.constant(getValue().convertToDouble()));
+}
+
+void ScaleOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
+                          SmallVectorImpl<Value> &results) {
+  Expr e{builder, loc, elementOf(getResult())};
+  results.push_back(e.mul(scalars[0], e.constant(getFactor().convertToDouble())));
+}
+
+void SiluOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
+                         SmallVectorImpl<Value> &results) {
+  Expr e{builder, loc, elementOf(getResult())};
+  results.push_back(e.mul(scalars[0], e.sigmoid(scalars[0])));
+}
+
+void SiluGradOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
+                             SmallVectorImpl<Value> &results) {
+  Expr e{builder, loc, elementOf(getResult())};
+  Value grad = scalars[0], x = scalars[1], s = e.sigmoid(x);
+  Value slope = e.add(s, e.mul(e.mul(x, s), e.sub(e.constant(1.0), s)));
+  results.push_back(e.mul(grad, slope));
+}
+
+void BiasAddOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
+                            SmallVectorImpl<Value> &results) {
+  results.push_back(Expr{builder, loc, elementOf(getResult())}.add(scalars[0], scalars[1]));
+}
+
+void ClipScaleOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
+                              SmallVectorImpl<Value> &results) {
+  Expr e{builder, loc, elementOf(getResult())};
+  Value ratio = e.div(scalars[1], e.add(scalars[0], e.constant(1e-6)));
+  results.push_back(arith::MinimumFOp::create(builder, loc, e.constant(1.0), ratio));
+}
+
+void AdamWOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
+                          SmallVectorImpl<Value> &results) {
+  Expr e{builder, loc, elementOf(getNewParam())};
+  Value param = scalars[0], m = scalars[2], v = scalars[3];
+  Value lr = scalars[5], beta1 = scalars[6], beta2 = scalars[7], epsilon = scalars[8];
+  Value one = e.constant(1.0);
+  Value g = e.mul(scalars[1], scalars[4]);
+  if (getDecay())
+    param = e.mul(param, e.sub(one, e.mul(lr, scalars[9])));
+  Value newM = e.add(m, e.mul(e.sub(one, beta1), e.sub(g, m)));
+  Value newV = e.add(e.mul(beta2, v), e.mul(e.sub(one, beta2), e.mul(g, g)));
+  Value root = math::SqrtOp::create(builder, loc, newV);
+  Value denominator = e.add(e.div(root, scalars[11]), epsilon);
+  Value step = e.mul(e.div(lr, scalars[10]), e.div(newM, denominator));
+  results.append({e.sub(param, step), newM, newV});
+}
+
+//===-- Verifiers and canonicalizations -----------------------------------===//
+
+LogicalResult BiasAddOp::verify() {
+  if (getBias().getType().getDimSize(0) != getInput().getType().getDimSize(1))
+    return emitOpError("adds a bias ") << getBias().getType() << " to rows of "
+                                       << getInput().getType().getDimSize(1) << " columns";
+  return success();
+}
+
+OpFoldResult ScaleOp::fold(FoldAdaptor) {
+  return getFactor().isExactlyValue(1.0) ? OpFoldResult(getInput()) : OpFoldResult();
+}
+
+namespace {
+/// scale(scale(x)) is one scale; a product that only a scale reads takes the scale in.
+struct MergeScale : OpRewritePattern<ScaleOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ScaleOp op, PatternRewriter &rewriter) const override {
+    double factor = op.getFactor().convertToDouble();
+    if (auto inner = op.getInput().getDefiningOp<ScaleOp>()) {
+      rewriter.replaceOpWithNewOp<ScaleOp>(
+          op, op.getType(), inner.getInput(),
+          rewriter.getF64FloatAttr(factor * inner.getFactor().convertToDouble()));
+      return success();
+    }
+    if (!op.getInput().hasOneUse())
+      return rewriter.notifyMatchFailure(op, "the scaled value is used elsewhere");
+    if (auto linear = op.getInput().getDefiningOp<LinearOp>()) {
+      rewriter.replaceOpWithNewOp<LinearOp>(op, linear.getInput(), linear.getWeight(),
+                                            linear.getSite(),
+                                            factor * linear.getScale().convertToDouble());
+      return success();
+    }
+    if (auto matmul = op.getInput().getDefiningOp<MatmulOp>()) {
+      rewriter.replaceOpWithNewOp<MatmulOp>(op, matmul.getLhs(), matmul.getRhs(),
+                                            matmul.getTransposeLhs(), matmul.getTransposeRhs(),
+                                            matmul.getSite(),
+                                            factor * matmul.getScale().convertToDouble());
+      return success();
+    }
+    return rewriter.notifyMatchFailure(op, "the scaled value is no product");
+  }
+};
+} // namespace
+
+void ScaleOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<MergeScale>(context);
+}
+
+//===-- Names -------------------------------------------------------------===//
+
+void AddOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "sum"); }
+void MulOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "product"); }
+void ConstantOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "cst"); }
+void ScaleOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "scaled"); }
+void SiluOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "silu"); }
+void SiluGradOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "d_silu"); }
+void BiasAddOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "biased"); }
+void ClipScaleOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "clip"); }
+void AdamWOp::getAsmResultNames(OpAsmSetValueNameFn setName) {
+  setName(getNewParam(), "new_param");
+  setName(getNewMoment1(), "new_moment1");
+  setName(getNewMoment2(), "new_moment2");
+}

@@ -1,0 +1,106 @@
+//===- FTElementwiseOps.td - elementwise and optimizer ops ----*- tablegen -*-===//
+// Ops whose result elements depend on one element of each operand.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===-------------------------------------------------------------------------===//
+#ifndef FTC_DIALECTS_FT_ELEMENTWISEOPS_TD
+#define FTC_DIALECTS_FT_ELEMENTWISEOPS_TD
+
+include "dialects/FT/IR/FTOpBase.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+
+class FT_BinaryOp<string mnemonic>
+    : FT_ElementwiseOp<mnemonic, [SameOperandsAndResultType, Commutative, FT_Grad]> {
+  let arguments = (ins FT_Tensor:$lhs, FT_Tensor:$rhs);
+  let results = (outs FT_Tensor:$result);
+  let assemblyFormat = "$lhs `,` $rhs `:` type($result) attr-dict";
+}
+
+def FT_AddOp : FT_BinaryOp<"add"> { let summary = "lhs + rhs"; }
+def FT_MulOp : FT_BinaryOp<"mul"> { let summary = "lhs * rhs, elementwise"; }
+
+def FT_ConstantOp : FT_ElementwiseOp<"constant"> {
+  let summary = "A tensor of one repeated number";
+  let arguments = (ins F64Attr:$value);
+  let results = (outs FT_Tensor:$result);
+  let assemblyFormat = "$value `:` type($result) attr-dict";
+}
+
+def FT_ScaleOp : FT_ElementwiseOp<"scale", [SameOperandsAndResultType, FT_Grad]> {
+  let summary = "input * factor, a compile-time number";
+  let arguments = (ins FT_Tensor:$input, F64Attr:$factor);
+  let results = (outs FT_Tensor:$result);
+  let assemblyFormat = "$input `by` $factor `:` type($result) attr-dict";
+  let hasFolder = 1;
+  let hasCanonicalizer = 1;
+}
+
+def FT_SiluOp : FT_ElementwiseOp<"silu", [SameOperandsAndResultType, FT_Grad]> {
+  let summary = "x * sigmoid(x)";
+  let arguments = (ins FT_Tensor:$input);
+  let results = (outs FT_Tensor:$result);
+  let assemblyFormat = "$input `:` type($result) attr-dict";
+}
+
+def FT_SiluGradOp : FT_ElementwiseOp<"silu_grad", [SameOperandsAndResultType]> {
+  let summary = "grad * (s + x s (1 - s)), s = sigmoid(x)";
+  let arguments = (ins FT_Tensor:$grad, FT_Tensor:$input);
+  let results = (outs FT_Tensor:$result);
+  let assemblyFormat = "$grad `,` $input `:` type($result) attr-dict";
+}
+
+def FT_BiasAddOp : FT_ElementwiseOp<"bias_add", [AllTypesMatch<["input", "result"]>, FT_Grad]> {
+  let summary = "Adds a vector to every row";
+  let arguments = (ins FT_Matrix:$input, FT_Vector:$bias);
+  let results = (outs FT_Matrix:$result);
+  let assemblyFormat = "$input `,` $bias `:` type($input) `,` type($bias) attr-dict";
+  let extraClassDeclaration = [{
+    ::ftc::ft::Indexing getOperandIndexing(unsigned index) {
+      return index == 0 ? ::ftc::ft::Indexing::element : ::ftc::ft::Indexing::column;
+    }
+  }];
+  let hasVerifier = 1;
+}
+
+def FT_ClipScaleOp : FT_ElementwiseOp<"clip_scale", [SameOperandsAndResultType]> {
+  let summary = "min(1, max_norm / (norm + 1e-6)), torch's clip_grad_norm_";
+  let arguments = (ins FT_Scalar:$norm, FT_Scalar:$max_norm);
+  let results = (outs FT_Scalar:$result);
+  let assemblyFormat = "$norm `,` $max_norm `:` type($result) attr-dict";
+}
+
+def FT_AdamWOp : FT_ElementwiseOp<"adamw", [
+    AllTypesMatch<["param", "grad", "moment1", "moment2", "new_param", "new_moment1",
+                   "new_moment2"]>,
+    AllTypesMatch<["clip", "learning_rate", "beta1", "beta2", "epsilon", "weight_decay",
+                   "bias_correction1", "bias_correction2_sqrt"]>]> {
+  let summary = "One AdamW update of one tensor";
+  let description = [{
+    torch.optim.AdamW (decoupled weight decay, no amsgrad), with the clipping factor applied to the
+    gradient first:
+
+        g  = grad * clip
+        p  = param * (1 - learning_rate * weight_decay)          (where `decay`)
+        m' = m + (1 - beta1) (g - m)
+        v' = beta2 v + (1 - beta2) g g
+        p' = p - learning_rate / bias_correction1 * m' / (sqrt(v') / bias_correction2_sqrt + epsilon)
+  }];
+  let arguments = (ins FT_Tensor:$param, FT_Tensor:$grad, FT_Tensor:$moment1, FT_Tensor:$moment2,
+                       FT_Scalar:$clip, FT_Scalar:$learning_rate, FT_Scalar:$beta1,
+                       FT_Scalar:$beta2, FT_Scalar:$epsilon, FT_Scalar:$weight_decay,
+                       FT_Scalar:$bias_correction1, FT_Scalar:$bias_correction2_sqrt,
+                       UnitAttr:$decay);
+  let results = (outs FT_Tensor:$new_param, FT_Tensor:$new_moment1, FT_Tensor:$new_moment2);
+  let assemblyFormat = [{
+    $param `,` $grad `moments` `(` $moment1 `,` $moment2 `)` `clip` `(` $clip `)`
+    `run` `(` $learning_rate `,` $beta1 `,` $beta2 `,` $epsilon `,` $weight_decay `,`
+    $bias_correction1 `,` $bias_correction2_sqrt `)` (`decay` $decay^)?
+    `:` type($param) `,` type($clip) attr-dict
+  }];
+  let extraClassDeclaration = [{
+    ::ftc::ft::Indexing getOperandIndexing(unsigned index) {
+      return index < 4 ? ::ftc::ft::Indexing::element : ::ftc::ft::Indexing::scalar;
+    }
+  }];
+}
+
+#endif

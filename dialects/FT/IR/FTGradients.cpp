@@ -1,0 +1,124 @@
+//===- FTGradients.cpp - vector-Jacobian products -------------------------===//
+// Every differentiable op's gradient, as ft ops. Each rule is held against finite differences in
+// double precision by test/unit/Interpreter.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "dialects/FT/IR/FT.h"
+
+using namespace mlir;
+using namespace ftc::ft;
+
+void AddOp::buildGradient(OpBuilder &, ValueRange resultGrads,
+                          SmallVectorImpl<Value> &operandGrads) {
+  operandGrads.append({resultGrads[0], resultGrads[0]});
+}
+
+void MulOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
+                          SmallVectorImpl<Value> &operandGrads) {
+  Value grad = resultGrads[0];
+  operandGrads.append({MulOp::create(builder, getLoc(), grad, getRhs()),
+                       MulOp::create(builder, getLoc(), grad, getLhs())});
+}
+
+void ScaleOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
+                            SmallVectorImpl<Value> &operandGrads) {
+  operandGrads.push_back(
+      ScaleOp::create(builder, getLoc(), getType(), resultGrads[0], getFactorAttr()));
+}
+
+void SiluOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
+                           SmallVectorImpl<Value> &operandGrads) {
+  operandGrads.push_back(SiluGradOp::create(builder, getLoc(), resultGrads[0], getInput()));
+}
+
+void BiasAddOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
+                              SmallVectorImpl<Value> &operandGrads) {
+  StringRef site = "bias";
+  if (Operation *producer = getInput().getDefiningOp(); producer && !getSite(producer).empty())
+    site = getSite(producer);
+  operandGrads.append({resultGrads[0], SumRowsOp::create(builder, getLoc(), getBias().getType(),
+                                                         resultGrads[0], site)});
+}
+
+// Y = s X W^T:  dX = s dY W,  dW = s dY^T X.
+void LinearOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
+                             SmallVectorImpl<Value> &operandGrads) {
+  Value grad = resultGrads[0];
+  double scale = getScale().convertToDouble();
+  operandGrads.append({MatmulOp::create(builder, getLoc(), grad, getWeight(), false, false,
+                                        getSite(), scale),
+                       MatmulOp::create(builder, getLoc(), grad, getInput(), true, false,
+                                        getSite(), scale)});
+}
+
+// C = s op(A) op(B):  dop(A) = s dC op(B)^T,  dop(B) = s op(A)^T dC; a transposed operand's
+// gradient is the transpose of that, which is the product with its factors swapped.
+void MatmulOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
+                             SmallVectorImpl<Value> &operandGrads) {
+  Value grad = resultGrads[0];
+  double scale = getScale().convertToDouble();
+  bool ta = getTransposeLhs(), tb = getTransposeRhs();
+  auto product = [&](Value a, Value b, bool transposeA, bool transposeB) -> Value {
+    return MatmulOp::create(builder, getLoc(), a, b, transposeA, transposeB, getSite(), scale);
+  };
+  operandGrads.push_back(ta ? product(getRhs(), grad, tb, true)
+                            : product(grad, getRhs(), false, !tb));
+  operandGrads.push_back(tb ? product(grad, getLhs(), true, ta)
+                            : product(getLhs(), grad, !ta, false));
+}
+
+void EmbeddingOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
+                                SmallVectorImpl<Value> &operandGrads) {
+  operandGrads.append({Value(), EmbeddingGradOp::create(builder, getLoc(), getTable().getType(),
+                                                        getIds(), resultGrads[0], getSite())});
+}
+
+void RMSNormOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
+                              SmallVectorImpl<Value> &operandGrads) {
+  Value grad = resultGrads[0];
+  if (!grad) {
+    operandGrads.append(2, Value());
+    return;
+  }
+  operandGrads.append(
+      {RMSNormGradOp::create(builder, getLoc(), grad, getInput(), getWeight(), getRstd(),
+                             getSite()),
+       RMSNormWeightGradOp::create(builder, getLoc(), getWeight().getType(), grad, getInput(),
+                                   getRstd(), getSite())});
+}
+
+void RopeOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
+                           SmallVectorImpl<Value> &operandGrads) {
+  operandGrads.push_back(RopeOp::create(builder, getLoc(), resultGrads[0], getCos(), getSin(),
+                                        getSegments(), getHeadDim(), !getTransposed(), getSite()));
+  operandGrads.append(3, Value());
+}
+
+void AttentionOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
+                                SmallVectorImpl<Value> &operandGrads) {
+  Value grad = resultGrads[0];
+  if (!grad) {
+    operandGrads.append(4, Value());
+    return;
+  }
+  Value delta = AttentionDeltaOp::create(builder, getLoc(), getLogsumexp().getType(), getResult(),
+                                         grad, getHeadDimAttr(), getSiteAttr());
+  auto build = [&](auto op) -> Value {
+    using Op = decltype(op);
+    return Op::create(builder, getLoc(), getQuery(), getKey(), getValue(), grad, getLogsumexp(),
+                      delta, getSegments(), getHeadDimAttr(), getScaleAttr(), getSiteAttr());
+  };
+  operandGrads.append({build(AttentionGradQueryOp()), build(AttentionGradKeyOp()),
+                       build(AttentionGradValueOp()), Value()});
+}
+
+void LinearCrossEntropyOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
+                                         SmallVectorImpl<Value> &operandGrads) {
+  auto build = [&](auto op) -> Value {
+    using Op = decltype(op);
+    return Op::create(builder, getLoc(), getHidden(), getWeight(), getLabels(), getSegments(),
+                      getInvItems(), resultGrads[0], getSiteAttr());
+  };
+  operandGrads.append({build(LinearCrossEntropyGradInputOp()),
+                       build(LinearCrossEntropyGradWeightOp()), Value(), Value(), Value()});
+}

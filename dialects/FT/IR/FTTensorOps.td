@@ -1,0 +1,274 @@
+//===- FTTensorOps.td - products, norms, attention, loss ------*- tablegen -*-===//
+// The ops of a transformer's step that are not elementwise, and their gradients.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===-------------------------------------------------------------------------===//
+#ifndef FTC_DIALECTS_FT_TENSOROPS_TD
+#define FTC_DIALECTS_FT_TENSOROPS_TD
+
+include "dialects/FT/IR/FTOpBase.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+
+//===-- Products -------------------------------------------------------------===//
+
+def FT_LinearOp : FT_ValueOp<"linear", [InferTypeOpAdaptor, FT_Grad, FT_Costed]> {
+  let summary = "scale * X W^T";
+  let description = [{
+    `[T, in] x [out, in] -> [T, out]`, torch's weight layout. A bias is `ft.bias_add`.
+  }];
+  let arguments = (ins FT_Matrix:$input, FT_Matrix:$weight, StrAttr:$site,
+                       DefaultValuedAttr<F64Attr, "1.0">:$scale);
+  let results = (outs FT_Matrix:$result);
+  let assemblyFormat = [{
+    $input `,` $weight `site` `(` $site `)` (`scaled` $scale^)? `:`
+    type($input) `,` type($weight) attr-dict
+  }];
+  let skipDefaultBuilders = 1;
+  let builders = [OpBuilder<(ins "::mlir::Value":$input, "::mlir::Value":$weight,
+                                 "::llvm::StringRef":$site, CArg<"double", "1.0">:$scale)>];
+  let hasVerifier = 1;
+}
+
+def FT_MatmulOp : FT_ValueOp<"matmul", [InferTypeOpAdaptor, FT_Grad, FT_Costed]> {
+  let summary = "scale * op(A) op(B)";
+  let description = [{op is the transpose where so marked, else the identity.}];
+  let arguments = (ins FT_Matrix:$lhs, FT_Matrix:$rhs, UnitAttr:$transpose_lhs,
+                       UnitAttr:$transpose_rhs, StrAttr:$site,
+                       DefaultValuedAttr<F64Attr, "1.0">:$scale);
+  let results = (outs FT_Matrix:$result);
+  let assemblyFormat = [{
+    $lhs `,` $rhs (`transpose_lhs` $transpose_lhs^)? (`transpose_rhs` $transpose_rhs^)?
+    `site` `(` $site `)` (`scaled` $scale^)? `:` type($lhs) `,` type($rhs) attr-dict
+  }];
+  let skipDefaultBuilders = 1;
+  let builders = [OpBuilder<(ins "::mlir::Value":$lhs, "::mlir::Value":$rhs,
+                                 "bool":$transposeLhs, "bool":$transposeRhs,
+                                 "::llvm::StringRef":$site, CArg<"double", "1.0">:$scale)>];
+  let hasVerifier = 1;
+  let hasCanonicalizer = 1;
+}
+
+//===-- Embedding ------------------------------------------------------------===//
+
+def FT_EmbeddingOp : FT_ValueOp<"embedding", [InferTypeOpAdaptor, FT_Grad, FT_Costed]> {
+  let summary = "Rows of a table";
+  let arguments = (ins FT_Ids:$ids, FT_Matrix:$table, StrAttr:$site);
+  let results = (outs FT_Matrix:$result);
+  let assemblyFormat = [{
+    $ids `,` $table `site` `(` $site `)` `:` type($ids) `,` type($table) attr-dict
+  }];
+}
+
+def FT_EmbeddingGradOp : FT_ValueOp<"embedding_grad", [FT_Costed]> {
+  let summary = "Sums gradient rows into the rows of a table";
+  let arguments = (ins FT_Ids:$ids, FT_Matrix:$grad, StrAttr:$site);
+  let results = (outs FT_Matrix:$result);
+  let assemblyFormat = [{
+    $ids `,` $grad `site` `(` $site `)` `:` type($ids) `,` type($grad) `->` type($result) attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+//===-- Norms and reductions -------------------------------------------------===//
+
+class FT_RowReductionOp<string mnemonic, list<Trait> traits = []>
+    : FT_ValueOp<mnemonic, traits # [
+        DeclareOpInterfaceMethods<FT_RowReductionOpInterface>, FT_Costed]>;
+class FT_ColumnReductionOp<string mnemonic, list<Trait> traits = []>
+    : FT_ValueOp<mnemonic, traits # [
+        DeclareOpInterfaceMethods<FT_ColumnReductionOpInterface>, FT_Costed]>;
+
+def FT_RMSNormOp : FT_RowReductionOp<"rms_norm", [InferTypeOpAdaptor, FT_Grad]> {
+  let summary = "x * rstd * weight, rstd = 1 / sqrt(mean(x^2) + eps)";
+  let description = [{
+    The second result is rstd, one per row, kept for the backward; no gradient flows through it as
+    a result.
+  }];
+  let arguments = (ins FT_Matrix:$input, FT_Vector:$weight, StrAttr:$site, F64Attr:$eps);
+  let results = (outs FT_Matrix:$result, FT_Vector:$rstd);
+  let assemblyFormat = [{
+    $input `,` $weight `eps` $eps `site` `(` $site `)` `:` type($input) `,` type($weight) attr-dict
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$input, "::mlir::Value":$weight,
+                                 "::llvm::StringRef":$site, "double":$eps)>];
+  let hasVerifier = 1;
+}
+
+def FT_RMSNormGradOp : FT_RowReductionOp<"rms_norm_grad", [
+    AllTypesMatch<["grad", "input", "result"]>]> {
+  let summary = "Gradient of rms_norm with respect to its input";
+  let description = [{
+    With g = grad * weight and c = sum(g * x) / n:  dx = rstd * g - x * rstd^3 * c.
+  }];
+  let arguments = (ins FT_Matrix:$grad, FT_Matrix:$input, FT_Vector:$weight, FT_Vector:$rstd,
+                       StrAttr:$site);
+  let results = (outs FT_Matrix:$result);
+  let assemblyFormat = [{
+    $grad `,` $input `,` $weight `,` $rstd `site` `(` $site `)` `:`
+    type($grad) `,` type($weight) `,` type($rstd) attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+def FT_RMSNormWeightGradOp : FT_ColumnReductionOp<"rms_norm_weight_grad", [
+    AllTypesMatch<["grad", "input"]>]> {
+  let summary = "Gradient of rms_norm with respect to its weight: sum over rows of grad * x * rstd";
+  let arguments = (ins FT_Matrix:$grad, FT_Matrix:$input, FT_Vector:$rstd, StrAttr:$site);
+  let results = (outs FT_Vector:$result);
+  let assemblyFormat = [{
+    $grad `,` $input `,` $rstd `site` `(` $site `)` `:` type($grad) `,` type($rstd) `->`
+    type($result) attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+def FT_SumRowsOp : FT_ColumnReductionOp<"sum_rows"> {
+  let summary = "The sum of all rows: the gradient of a bias";
+  let arguments = (ins FT_Matrix:$input, StrAttr:$site);
+  let results = (outs FT_Vector:$result);
+  let assemblyFormat = "$input `site` `(` $site `)` `:` type($input) `->` type($result) attr-dict";
+  let hasVerifier = 1;
+}
+
+def FT_GlobalNormOp : FT_ValueOp<"global_norm", [FT_Costed]> {
+  let summary = "Square root of the sum of squares over all elements of all operands";
+  let arguments = (ins Variadic<FT_Tensor>:$inputs);
+  let results = (outs FT_Scalar:$result);
+  let assemblyFormat = "$inputs `:` functional-type($inputs, $result) attr-dict";
+}
+
+//===-- Rotary positions -----------------------------------------------------===//
+
+def FT_RopeOp : FT_ValueOp<"rope", [
+    AllTypesMatch<["input", "result"]>, AllTypesMatch<["cos", "sin"]>, FT_Grad, FT_Costed]> {
+  let summary = "Rotary position embedding, rotate-half layout";
+  let description = [{
+    In every head of `head_dim` columns, with p the token's position, i < R (the tables' width) and
+    R <= head_dim / 2:
+
+        y[i]     = x[i] cos[p, i] - x[i + R] sin[p, i]
+        y[i + R] = x[i + R] cos[p, i] + x[i] sin[p, i]
+
+    and columns from 2R on unchanged. `transposed` negates the sines: the adjoint.
+  }];
+  let arguments = (ins FT_Matrix:$input, FT_Matrix:$cos, FT_Matrix:$sin, FT_SegmentsType:$segments,
+                       I64Attr:$head_dim, UnitAttr:$transposed, StrAttr:$site);
+  let results = (outs FT_Matrix:$result);
+  let assemblyFormat = [{
+    $input `,` $cos `,` $sin `,` $segments `head_dim` $head_dim (`transposed` $transposed^)?
+    `site` `(` $site `)` `:` type($input) `,` type($cos) `,` qualified(type($segments)) attr-dict
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$input, "::mlir::Value":$cos, "::mlir::Value":$sin,
+                                 "::mlir::Value":$segments, "int64_t":$headDim, "bool":$transposed,
+                                 "::llvm::StringRef":$site)>];
+  let hasVerifier = 1;
+}
+
+//===-- Attention ------------------------------------------------------------===//
+
+def FT_AttentionOp : FT_ValueOp<"attention", [InferTypeOpAdaptor,
+                                            AllTypesMatch<["key", "value"]>, FT_Grad, FT_Costed]> {
+  let summary = "Causal softmax attention inside segments, grouped heads";
+  let description = [{
+    query `[T, heads * head_dim]`, key and value `[T, kv_heads * head_dim]`; query head h uses key
+    head h / (heads / kv_heads). Token i attends to the tokens j <= i of its segment with weights
+    softmax(scale * q_i . k_j). The second result is the log-sum-exp of the scaled scores,
+    `[T, heads]`, kept for the backward (no gradient flows through it). A dead token's output and
+    log-sum-exp are 0. The scores are never held whole.
+  }];
+  let arguments = (ins FT_Matrix:$query, FT_Matrix:$key, FT_Matrix:$value,
+                       FT_SegmentsType:$segments, I64Attr:$head_dim, F64Attr:$scale,
+                       StrAttr:$site);
+  let results = (outs FT_Matrix:$result, FT_Matrix:$logsumexp);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value `,` $segments `head_dim` $head_dim `scale` $scale
+    `site` `(` $site `)` `:` type($query) `,` type($key) `,` qualified(type($segments)) attr-dict
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$query, "::mlir::Value":$key,
+                                 "::mlir::Value":$value, "::mlir::Value":$segments,
+                                 "int64_t":$headDim, "double":$scale, "::llvm::StringRef":$site)>];
+  let hasVerifier = 1;
+}
+
+def FT_AttentionDeltaOp : FT_ValueOp<"attention_delta", [AllTypesMatch<["output", "grad"]>, FT_Costed]> {
+  let summary = "Per token and head: the inner product of attention's output and its gradient";
+  let arguments = (ins FT_Matrix:$output, FT_Matrix:$grad, I64Attr:$head_dim, StrAttr:$site);
+  let results = (outs FT_Matrix:$result);
+  let assemblyFormat = [{
+    $output `,` $grad `head_dim` $head_dim `site` `(` $site `)` `:` type($output) `->`
+    type($result) attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+// The three gradients of attention, with P_ij = exp(scale q_i.k_j - logsumexp_i) and
+// dS_ij = P_ij (do_i.v_j - delta_i):
+class FT_AttentionGradOp<string which, string formula, string like>
+    : FT_ValueOp<"attention_grad_" # which, [
+        AllTypesMatch<["query", "grad"]>, AllTypesMatch<["key", "value"]>,
+        AllTypesMatch<["logsumexp", "delta"]>, AllTypesMatch<[like, "result"]>, FT_Costed]> {
+  let summary = "Gradient of attention with respect to its " # which # ": " # formula;
+  let arguments = (ins FT_Matrix:$query, FT_Matrix:$key, FT_Matrix:$value, FT_Matrix:$grad,
+                       FT_Matrix:$logsumexp, FT_Matrix:$delta, FT_SegmentsType:$segments,
+                       I64Attr:$head_dim, F64Attr:$scale, StrAttr:$site);
+  let results = (outs FT_Matrix:$result);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value `,` $grad `,` $logsumexp `,` $delta `,` $segments
+    `head_dim` $head_dim `scale` $scale `site` `(` $site `)` `:`
+    type($query) `,` type($key) `,` type($delta) `,` qualified(type($segments)) attr-dict
+  }];
+  let hasVerifier = 1;
+}
+def FT_AttentionGradQueryOp : FT_AttentionGradOp<"query", "dq_i = scale * sum_j dS_ij k_j", "query">;
+def FT_AttentionGradKeyOp : FT_AttentionGradOp<"key", "dk_j = scale * sum_i dS_ij q_i", "key">;
+def FT_AttentionGradValueOp : FT_AttentionGradOp<"value", "dv_j = sum_i P_ij do_i", "key">;
+
+//===-- Loss -----------------------------------------------------------------===//
+
+class FT_CrossEntropyBase<string mnemonic, dag extra, list<Trait> traits>
+    : FT_ValueOp<mnemonic, traits # [FT_Costed]> {
+  let arguments = !con((ins FT_Matrix:$hidden, FT_Matrix:$weight, FT_Ids:$labels,
+                            FT_SegmentsType:$segments, FT_Scalar:$inv_items), extra,
+                       (ins StrAttr:$site));
+  let hasVerifier = 1;
+}
+
+def FT_LinearCrossEntropyOp
+    : FT_CrossEntropyBase<"linear_cross_entropy", (ins),
+                          [AllTypesMatch<["inv_items", "result"]>, FT_Grad]> {
+  let summary = "Language-model loss from the last hidden states, logits never whole";
+  let description = [{
+    With z_t = W h_t and y_t the label of the *next* token of t's segment (labels are aligned with
+    inputs; a segment's last token predicts nothing, -100 predicts nothing):
+
+        loss = inv_items * sum_t (logsumexp(z_t) - z_t[y_t])
+
+    over the tokens that predict.
+  }];
+  let results = (outs FT_Scalar:$result);
+  let assemblyFormat = [{
+    $hidden `,` $weight `,` $labels `,` $segments `,` $inv_items `site` `(` $site `)` `:`
+    type($hidden) `,` type($weight) `,` type($labels) `,` qualified(type($segments)) `->` type($result)
+    attr-dict
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$hidden, "::mlir::Value":$weight,
+                                 "::mlir::Value":$labels, "::mlir::Value":$segments,
+                                 "::mlir::Value":$invItems, "::llvm::StringRef":$site)>];
+}
+
+class FT_CrossEntropyGrad<string which, string like>
+    : FT_CrossEntropyBase<"linear_cross_entropy_grad_" # which, (ins FT_Scalar:$grad),
+                          [AllTypesMatch<["inv_items", "grad"]>, AllTypesMatch<[like, "result"]>]> {
+  let results = (outs FT_Matrix:$result);
+  let assemblyFormat = [{
+    $hidden `,` $weight `,` $labels `,` $segments `,` $inv_items `,` $grad `site` `(` $site `)` `:`
+    type($hidden) `,` type($weight) `,` type($labels) `,` qualified(type($segments)) `,` type($grad) attr-dict
+  }];
+}
+def FT_LinearCrossEntropyGradInputOp : FT_CrossEntropyGrad<"input", "hidden"> {
+  let summary = "dh_t = grad * inv_items * W^T (softmax(z_t) - onehot(y_t))";
+}
+def FT_LinearCrossEntropyGradWeightOp : FT_CrossEntropyGrad<"weight", "weight"> {
+  let summary = "dW = grad * inv_items * sum_t (softmax(z_t) - onehot(y_t)) h_t^T";
+}
+
+#endif

@@ -1,0 +1,165 @@
+//===- Launch.td - ops of the launch dialect ------------------*- tablegen -*-===//
+// State, kernels, entry points, buffers and launches.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===-------------------------------------------------------------------------===//
+#ifndef FTC_DIALECTS_LAUNCH_TD
+#define FTC_DIALECTS_LAUNCH_TD
+
+include "dialects/Launch/IR/LaunchDialect.td"
+include "mlir/IR/BuiltinAttributes.td"
+include "mlir/IR/OpAsmInterface.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Launch_Op<string mnemonic, list<Trait> traits = []> : Op<Launch_Dialect, mnemonic, traits>;
+
+def Launch_Buffer : ConfinedType<MemRefOf<[F32, BF16, F16, I32]>, [
+    HasStaticShapePred,
+    CPred<"::ftc::launch::isSized(::llvm::cast<::mlir::MemRefType>($_self))">],
+  "buffer of 1 to 2^40 elements of f32, bf16, f16 or i32">;
+
+def Launch_StateOp : Launch_Op<"state", [Symbol]> {
+  let summary = "A tensor that outlives a step";
+  let description = [{
+    Base tensors are bound: mapped files or the caller's memory. All others lie in the state region,
+    which the runtime owns. `init` and `init_args` are those of `ft.parameter`; `key` is the name in
+    a checkpoint.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<StrAttr>:$sym_visibility,
+                       TypeAttrOf<Launch_Buffer>:$type, Launch_RoleAttr:$role, StrAttr:$init,
+                       OptionalAttr<DictionaryAttr>:$init_args, StrAttr:$key);
+  let assemblyFormat = [{
+    $sym_name `:` $type `role` `(` custom<Word>($role) `)` `init` `(` $init ($init_args^)? `)` `key` `(` $key `)`
+    attr-dict
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::MemRefType getBufferType() { return ::llvm::cast<::mlir::MemRefType>(getType()); }
+  }];
+}
+
+def Launch_KernelOp : Launch_Op<"kernel", [Symbol, IsolatedFromAbove, NoTerminator]> {
+  let summary = "Code that launches share";
+  let description = [{
+    A family, typed arguments and scalar regions in `arith` and `math`; docs/kernels.md says what
+    each family does with them. A dynamic leading dimension is the grid, so launches of different
+    length share a kernel. An argument that is both read and written in place stands once, as
+    `readwrite`; distinct arguments never overlap, unless both are only read.
+
+    Regions by family: `map` has one (a scalar per read or readwrite argument in, a value per
+    write or readwrite argument out); `row_reduce` has three (contributions: scalars in, terms out;
+    finish: row and scalar arguments, then the sums in, row scalars out; elements: scalars, then row
+    scalars in, a value per written argument out); `col_reduce` has one (scalars in, one term out);
+    the others have none and are described by `params`.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<StrAttr>:$sym_visibility,
+                       Launch_FamilyAttr:$family,
+                       TypedArrayAttrBase<Launch_ArgAttr, "kernel arguments">:$args,
+                       OptionalAttr<DictionaryAttr>:$params);
+  let regions = (region VariadicRegion<SizedRegion<1>>:$bodies);
+  let assemblyFormat = [{
+    $sym_name custom<Word>($family) $args (`params` $params^)? attr-dict-with-keyword $bodies
+  }];
+  let extraClassDeclaration = [{
+    ::ftc::launch::ArgAttr getArg(unsigned index) {
+      return ::llvm::cast<::ftc::launch::ArgAttr>(getArgs()[index]);
+    }
+    unsigned getNumArgs() { return getArgs().size(); }
+    /// An integer, bool or float of `params`; the default where it is absent.
+    int64_t getIntParam(::llvm::StringRef name, int64_t otherwise = 0);
+    double getFloatParam(::llvm::StringRef name, double otherwise = 0.0);
+  }];
+  let hasVerifier = 1;
+}
+
+def Launch_YieldOp : Launch_Op<"yield", [Pure, Terminator, ReturnLike,
+                                         ParentOneOf<["KernelOp"]>]> {
+  let summary = "Values of a kernel's scalar region";
+  let arguments = (ins Variadic<AnyFloat>:$values);
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+}
+
+def Launch_EntryOp : Launch_Op<"entry", [Symbol, IsolatedFromAbove, SingleBlock, NoTerminator]> {
+  let summary = "An entry point: buffers and launches in order";
+  let description = [{
+    `arena_bytes` is there once the arena is planned: what this entry point needs of it.
+    `live_bytes` is the largest sum of bytes that are live at once, the planner's lower bound.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<StrAttr>:$sym_visibility,
+                       OptionalAttr<I64Attr>:$arena_bytes, OptionalAttr<I64Attr>:$live_bytes);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $sym_name (`arena` `(` $arena_bytes^ `)`)? (`live` `(` $live_bytes^ `)`)?
+    attr-dict-with-keyword $body
+  }];
+  let hasVerifier = 1;
+}
+
+class Launch_BufferOp<string mnemonic, list<Trait> traits = []>
+    : Launch_Op<mnemonic, traits # [
+        ParentOneOf<["EntryOp"]>,
+        DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]>;
+
+def Launch_AllocOp : Launch_BufferOp<"alloc", [MemoryEffects<[MemAlloc]>]> {
+  let summary = "A buffer of the arena";
+  let description = [{Live from the first launch that writes it to the last that touches it.}];
+  let arguments = (ins StrAttr:$name, OptionalAttr<I64Attr>:$offset);
+  let results = (outs Launch_Buffer:$result);
+  let assemblyFormat = "$name (`at` `(` $offset^ `)`)? `:` type($result) attr-dict";
+}
+
+def Launch_InputOp : Launch_BufferOp<"input", [MemoryEffects<[MemAlloc]>]> {
+  let summary = "A buffer of the arena that the runtime fills before the first launch";
+  let description = [{
+    Inputs are `input_ids`, `targets` (the label of the next token of the segment, or -100),
+    `positions`, `segment_begin`, `segment_end` (`[T]` each, i32; a dead token t has begin t + 1 and
+    end t) and `run` (f32, the fields of `!ft.run` in order).
+  }];
+  let arguments = (ins StrAttr:$name, OptionalAttr<I64Attr>:$offset);
+  let results = (outs Launch_Buffer:$result);
+  let assemblyFormat = "$name (`at` `(` $offset^ `)`)? `:` type($result) attr-dict";
+}
+
+def Launch_RefOp : Launch_BufferOp<"ref", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "The buffer of a state tensor";
+  let arguments = (ins FlatSymbolRefAttr:$state);
+  let results = (outs Launch_Buffer:$result);
+  let assemblyFormat = "$state `:` type($result) attr-dict";
+}
+
+def Launch_ViewOp : Launch_BufferOp<"view", [Pure]> {
+  let summary = "Part of a buffer, from an element offset on, under another shape";
+  let arguments = (ins Launch_Buffer:$source, I64Attr:$offset);
+  let results = (outs Launch_Buffer:$result);
+  let assemblyFormat = "$source `[` $offset `]` `:` type($source) `->` type($result) attr-dict";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Launch_LaunchOp : Launch_Op<"launch", [ParentOneOf<["EntryOp"]>,
+                                           DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "One run of a kernel";
+  let description = [{
+    `grid` is the number of items (rows, elements, tiles: the family says) that the runtime cuts
+    over its threads. `flops` and `bytes` are what the work costs by the cost interface.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$kernel, StrAttr:$site, I64Attr:$grid,
+                       I64Attr:$flops, I64Attr:$bytes, Variadic<Launch_Buffer>:$operands);
+  let assemblyFormat = [{
+    $kernel `site` `(` $site `)` `grid` `(` $grid `)` `cost` `(` $flops `,` $bytes `)`
+    `(` $operands `)` `:` type($operands) attr-dict
+  }];
+}
+
+def Launch_BoundaryOp : Launch_Op<"boundary", [ParentOneOf<["EntryOp"]>]> {
+  let summary = "Where forward ends and backward begins";
+  let assemblyFormat = "attr-dict";
+}
+
+def Launch_OutputOp : Launch_Op<"output", [ParentOneOf<["EntryOp"]>]> {
+  let summary = "A buffer that the caller reads after the entry point has run";
+  let arguments = (ins StrAttr:$name, Launch_Buffer:$buffer);
+  let assemblyFormat = "$name `,` $buffer `:` type($buffer) attr-dict";
+}
+
+#endif

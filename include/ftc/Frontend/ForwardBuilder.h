@@ -1,0 +1,49 @@
+//===- ForwardBuilder.h - the forward step in the ft dialect ---------------===//
+// From resolved configs to a module: parameters, adapters, and one function.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#ifndef FTC_FRONTEND_FORWARDBUILDER_H
+#define FTC_FRONTEND_FORWARDBUILDER_H
+
+#include "ftc/Frontend/AdapterConfig.h"
+#include "ftc/Frontend/ModelConfig.h"
+#include "ftc/Support/TrainConfig.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+namespace ftc {
+
+/// What is trained: an adapter, or (none) the model's own weights.
+struct AdapterSpec {
+  std::optional<AdapterConfig> lora;
+
+  static AdapterSpec fullFineTuning() { return {}; }
+};
+
+/// The segments that a step has room for: `max_segments`, or where that is 0 a sixteenth of the
+/// tokens, at least 64 and a row each, at most one a token. (A segment costs four bytes of a step's
+/// input; what it limits is how many short sequences can be packed together.)
+int64_t resolvedMaxSegments(const TrainConfig &train);
+
+/// Builds the module that everything else is made from:
+///
+///   attributes   ft.tokens, ft.max_segments, ft.max_length, ft.batch (i64)
+///   ft.parameter each weight under its state-dict key, stored as on disk; RoPE tables `rope.cos`
+///   and
+///                `rope.sin` of ft.tokens rows. Without an adapter those whose names a regular
+///                expression of `trainable` finds (re.search; all where there is none) are
+///                trainable: stored in f32, read from the model's files
+///   ft.adapter   one for each resolved target, method `lora`
+///   @forward     (ids: tensor<T x i32>, labels: tensor<T x i32>, segments, run) -> loss, private
+///
+/// Sites are module paths; that of a rotation is its projection's with `.rope`, that of the loss
+/// the output layer's, tied or not. Fails on what no target computes yet (bf16), on `trainable`
+/// entries that match nothing, and on targets as resolveTargets does.
+Result<mlir::OwningOpRef<mlir::ModuleOp>>
+buildForward(mlir::MLIRContext &context, const ModelConfig &model, const AdapterSpec &adapter,
+             const TrainConfig &train, std::vector<std::string> *warnings);
+
+} // namespace ftc
+
+#endif // FTC_FRONTEND_FORWARDBUILDER_H

@@ -1,0 +1,135 @@
+//===- ModelConfig.h - a model from its Hugging Face config.json -----------===//
+// The resolved numbers of one model, and the families that can be read.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#ifndef FTC_FRONTEND_MODELCONFIG_H
+#define FTC_FRONTEND_MODELCONFIG_H
+
+#include "ftc/Support/DType.h"
+#include "ftc/Support/Error.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ftc {
+
+enum class NormKind { RMS };    ///< x * rstd * weight
+enum class Activation { SiLU }; ///< x * sigmoid(x)
+
+/// Whether the linear layers of a group have biases.
+enum class BiasRule {
+  Never,
+  ByKey ///< as a boolean key of the config says, absent: no
+};
+
+/// What the models of one `model_type` have in common. The builder knows blocks (attention, gated
+/// MLP, norms, rotary positions), not families: a family is a row of Families.cpp that says how its
+/// config spells the numbers of those blocks and what its weights are called.
+struct Family {
+  std::string_view modelType;    ///< `model_type`
+  std::string_view architecture; ///< the class in `architectures` whose weights have these names
+  NormKind norm;
+  std::string_view activationKey; ///< `hidden_act`, `hidden_activation`, ...
+  std::string_view normEpsKey;
+  double normEps;      ///< where the key is absent
+  double ropeTheta;    ///< where no spelling gives one
+  bool tiedEmbeddings; ///< where `tie_word_embeddings` is absent
+
+  BiasRule qkvBias, outputBias, mlpBias;
+  std::string_view attentionBiasKey, mlpBiasKey;
+
+  // Module paths, all without a trailing dot.
+  std::string_view embedding, layers, finalNorm, head;
+  std::string_view attention, mlp, attentionNorm, mlpNorm; ///< within a layer
+
+  /// What PEFT adapts when `target_modules` is null
+  /// (TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING).
+  std::vector<std::string_view> defaultTargets;
+};
+
+/// Null when there is no such family.
+const Family *findFamily(std::string_view modelType);
+/// The `model_type`s that can be read.
+std::vector<std::string_view> familyNames();
+
+enum class RopeType { Default, Llama3 };
+
+/// Rotary positions of one kind of layer (transformers, modeling_rope_utils.py).
+struct RopeConfig {
+  RopeType type = RopeType::Default;
+  double theta = 10000.0;
+  // llama3 only
+  double factor = 1.0;
+  double lowFreqFactor = 1.0;
+  double highFreqFactor = 4.0;
+  int64_t originalMaxPositions = 0;
+
+  bool operator==(const RopeConfig &other) const;
+  bool operator!=(const RopeConfig &other) const { return !(*this == other); }
+
+  /// The frequencies of a head of `headDim` columns, headDim / 2 of them, in f32 with every
+  /// rounding that transformers' f32 tensors have: theta^(-2i / headDim), then for llama3, with w =
+  /// 2 pi / f and L the original context:
+  ///   w > L / low:   f / factor
+  ///   w < L / high:  f
+  ///   else, s = (L / w - low) / (high - low):  (1 - s) f / factor + s f
+  /// Powers are the correctly rounded ones; torch's may differ in the last bit.
+  std::vector<float> inverseFrequencies(int64_t headDim) const;
+  /// The factor on cosines and sines; 1 for both types.
+  double scale() const { return 1.0; }
+};
+
+/// What differs between layers of one model.
+struct LayerKind {
+  std::string name; ///< as in `layer_types`
+  RopeConfig rope;
+};
+
+/// One model, every default resolved.
+struct ModelConfig {
+  const Family *family = nullptr;
+  std::string path;      ///< the config.json that was read
+  std::string directory; ///< of the weights, where a directory was given that has some; else empty
+  std::string text;      ///< config.json as it stands in the file
+
+  int64_t hiddenSize = 0;
+  int64_t layers = 0;
+  int64_t heads = 0;
+  int64_t kvHeads = 0;
+  int64_t headDim = 0;
+  int64_t intermediateSize = 0;
+  int64_t vocabSize = 0;
+  int64_t maxPositions = 0;
+  double normEps = 0;
+  double initializerRange = 0.02;
+  Activation activation = Activation::SiLU;
+  bool qkvBias = false, outputBias = false, mlpBias = false;
+  bool tiedEmbeddings = false;
+  DType dtype = DType::F32;
+
+  std::vector<LayerKind> kinds; ///< at least one
+  std::vector<unsigned> kindOf; ///< per layer, into kinds
+
+  /// Dtypes of the weights on disk by name, where `directory` is given; else empty: all `dtype`.
+  std::map<std::string, DType, std::less<>> storage;
+
+  int64_t queryWidth() const { return heads * headDim; }
+  int64_t keyWidth() const { return kvHeads * headDim; }
+};
+
+/// Reads `path`, a config.json or a directory that holds one. Keys that ftc does not know become
+/// warnings (`FILE:LINE:COL: ...`) unless they are known not to matter or say nothing (null, false,
+/// empty); what would change the function computed and is not supported is an error. A directory
+/// with weights has them checked: each weight there, of its shape, of a float type, and none
+/// besides.
+Result<ModelConfig> readModelConfig(const std::string &path, std::vector<std::string> *warnings);
+
+/// The resolved architecture in one line: `llama: 16 layers, hidden 2048, ...`.
+std::string describe(const ModelConfig &config);
+
+} // namespace ftc
+
+#endif // FTC_FRONTEND_MODELCONFIG_H

@@ -1,0 +1,62 @@
+//===- ModelLayout.h - modules and weights of a model ----------------------===//
+// The module tree that transformers builds from a config, and the tensors in it.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#ifndef FTC_FRONTEND_MODELLAYOUT_H
+#define FTC_FRONTEND_MODELLAYOUT_H
+
+#include "ftc/Frontend/ModelConfig.h"
+
+namespace ftc {
+
+enum class ModuleKind {
+  Container, ///< no weights of its own
+  Embedding, ///< weight [rows, columns]
+  Linear,    ///< weight [out, in], maybe a bias [out]
+  Head,      ///< the output embedding: a linear layer that `all-linear` leaves out
+  Norm       ///< weight [columns]
+};
+
+struct ModuleSpec {
+  std::string path; ///< `model.layers.0.self_attn.q_proj`
+  ModuleKind kind;
+  int64_t in = 0;  ///< columns of the weight
+  int64_t out = 0; ///< rows of the weight (1 for a norm)
+  bool bias = false;
+};
+
+/// Every module but the root, in the order of transformers' `named_modules()`.
+std::vector<ModuleSpec> modelModules(const ModelConfig &config);
+
+/// How a weight is made when there is none to read (PreTrainedModel._init_weights).
+enum class WeightInit {
+  Normal, ///< mean 0, standard deviation `initializer_range`: linear layers and embeddings
+  Ones,   ///< norm weights
+  Zeros   ///< biases
+};
+
+struct WeightSpec {
+  std::string name; ///< the state-dict key
+  std::vector<int64_t> shape;
+  DType dtype; ///< as stored
+  WeightInit init;
+
+  int64_t elements() const;
+  /// Norm weights and biases: transformers' Trainer keeps weight decay off them.
+  bool noDecay() const { return init != WeightInit::Normal; }
+};
+
+/// Every weight in the order of the modules. A tied output embedding is no weight of its own.
+std::vector<WeightSpec> initialWeights(const ModelConfig &config);
+
+/// Elements of all weights together.
+int64_t parameterCount(const ModelConfig &config);
+
+/// Opens `directory`, checks its tensors against the config (each weight there, of its shape, a
+/// float type; none besides, but for the buffers of old checkpoints and a copy of a tied head), and
+/// fills `config.storage`.
+Status readStorage(ModelConfig &config, const std::string &directory);
+
+} // namespace ftc
+
+#endif // FTC_FRONTEND_MODELLAYOUT_H

@@ -1,0 +1,33 @@
+//===- Writer.h - a planned module as a package -----------------*- C++ -*-===//
+// The launch dialect, serialized.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#ifndef FTC_PACKAGE_WRITER_H
+#define FTC_PACKAGE_WRITER_H
+
+#include "mlir/IR/BuiltinOps.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ftc {
+
+/// What a package holds beside the module.
+struct PackageContents {
+  std::string target, arch;
+  std::vector<char> code; ///< ELF image of the kernels
+};
+
+/// The module attribute (a dictionary) with what the runtime needs to know and no op says: hashes of
+/// the configs, the resolved training config, output kind, files to write beside trained weights.
+inline constexpr llvm::StringLiteral kPackageAttr = "ftc.package";
+
+/// Serializes a planned module. Kernels must carry the target's attributes (Target/CPU/CPU.h). Errors
+/// are diagnostics on the op to blame.
+mlir::FailureOr<std::vector<uint8_t>> writePackage(mlir::ModuleOp module,
+                                                   const PackageContents &contents);
+
+} // namespace ftc
+
+#endif

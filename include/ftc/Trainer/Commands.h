@@ -1,0 +1,64 @@
+//===- Commands.h - train, gradients, evaluate, inspect --------------------===//
+// The commands of ftc that need no compiler, behind their flags.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#ifndef FTC_TRAINER_COMMANDS_H
+#define FTC_TRAINER_COMMANDS_H
+
+#include "ftc/Support/Error.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ftc {
+
+// Each prints its result to stdout and warnings to stderr, and returns an Error or nothing.
+
+struct TrainOptions {
+  std::string package;
+  std::string weights;
+  std::string adapterWeights; ///< empty: the initial adapter
+  std::string data;
+  std::string evalData; ///< empty: none
+  std::string output;
+  std::string trainFile;         ///< --train: a configuration file over the package's
+  std::vector<std::string> sets; ///< --set: `key=value`, over the file
+  std::optional<int64_t> maxSteps;
+  std::string metrics; ///< empty: none
+  int threads = 0;
+  bool resume = false;
+  bool plot = false; ///< draw the loss curve where stdout is no terminal, too
+};
+Status runTrain(const TrainOptions &options);
+
+struct GradientsOptions {
+  std::string package;
+  std::string weights;
+  std::string adapterWeights;
+  std::string batch;
+  std::string output;
+  int threads = 0;
+};
+Status runGradients(const GradientsOptions &options);
+
+struct EvaluateOptions {
+  std::string package;
+  std::string weights;
+  std::string adapterWeights;
+  std::string batch; ///< this or `data`
+  std::string data;
+  int threads = 0;
+};
+Status runEvaluate(const EvaluateOptions &options);
+
+struct InspectOptions {
+  std::string path; ///< a package, or an output directory of `ftc train`
+  bool json = false;
+};
+Status runInspect(const InspectOptions &options);
+
+} // namespace ftc
+
+#endif // FTC_TRAINER_COMMANDS_H

@@ -1,0 +1,30 @@
+//===- Save.h - trained weights to disk ------------------------------------===//
+// A PEFT adapter directory or a Hugging Face model directory, whole or not at all.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#ifndef FTC_TRAINER_SAVE_H
+#define FTC_TRAINER_SAVE_H
+
+#include "ftc/Support/DType.h"
+#include "ftc/Trainer/Session.h"
+
+namespace ftc {
+
+/// Fails unless a new directory can be made at `path`: it does not exist, or is empty, and its
+/// parent (made if missing) can be written.
+Status checkOutputDirectory(const std::string &path);
+
+/// The element type of a model's `config.json` (`dtype`, or `torch_dtype` of transformers 4); F32
+/// when it names none. Fails on a type that no trained weight can have.
+Result<DType> modelDType(const std::vector<PackageFile> &files);
+
+/// Writes the package's files, `trainer_state.json` and the weights to a new directory: an
+/// adapter's trainable tensors in f32 under their checkpoint keys (`adapter_model.safetensors`), or
+/// all tensors of a model, base tensors as stored and trained ones in the model's type
+/// (`model.safetensors`).
+Status saveOutput(const Package &package, const Instance &instance, const std::string &trainerState,
+                  const std::string &directory);
+
+} // namespace ftc
+
+#endif // FTC_TRAINER_SAVE_H

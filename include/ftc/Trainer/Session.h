@@ -1,0 +1,96 @@
+//===- Session.h - owners of packages and instances ------------------------===//
+// The C interface of the runtime with lifetimes and Results.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#ifndef FTC_TRAINER_SESSION_H
+#define FTC_TRAINER_SESSION_H
+
+#include "ftc/Support/TrainConfig.h"
+#include "ftc/runtime.h"
+
+#include <memory>
+
+namespace ftc {
+
+/// A text file that a trained model carries.
+struct PackageFile {
+  std::string name;
+  std::string text;
+};
+
+/// A loaded package.
+class Package {
+public:
+  static Result<Package> load(const std::string &path);
+
+  const ftc_package_info &info() const { return details; }
+  const std::vector<ftc_tensor_info> &tensors() const { return tensorList; }
+  Result<std::vector<PackageFile>> files() const;
+  /// The training configuration it was compiled with.
+  Result<TrainConfig> trainConfig() const;
+  std::string inspectJson() const;
+  const std::string &path() const { return name; }
+  const ftc_package *handle() const { return owned.get(); }
+
+  /// Elements and bytes of all tensors of a role.
+  int64_t elements(ftc_role role) const;
+  uint64_t bytes(ftc_role role) const;
+
+private:
+  struct Free {
+    void operator()(ftc_package *package) const { ftc_package_free(package); }
+  };
+  Package() = default;
+
+  std::string name;
+  std::unique_ptr<ftc_package, Free> owned;
+  ftc_package_info details{};
+  std::vector<ftc_tensor_info> tensorList;
+};
+
+/// An instance of a package, which must outlive it.
+class Instance {
+public:
+  static Result<Instance> create(const Package &package, int threads);
+
+  Status bindDirectory(const std::string &directory);
+  Status initState(uint64_t seed);
+  Status loadAdapter(const std::string &directory);
+  /// Predicted tokens of a batch.
+  Result<int64_t> items(const ftc_batch &batch) const;
+  Result<ftc_result> run(const char *entry, const ftc_batch *batch, const ftc_run &arguments);
+  Status read(const char *tensor, void *data, size_t bytes) const;
+  uint64_t bytes() const { return ftc_instance_bytes(owned.get()); }
+
+private:
+  struct Free {
+    void operator()(ftc_instance *instance) const { ftc_instance_free(instance); }
+  };
+  Instance() = default;
+
+  std::unique_ptr<ftc_instance, Free> owned;
+};
+
+/// Where the state of an instance comes from.
+struct StartOptions {
+  std::string weights;        ///< model directory
+  std::string adapterWeights; ///< adapter directory; empty: the initial state
+  int threads = 0;            ///< 0: all that the process may use
+  uint64_t seed = 0;
+};
+
+/// Creates an instance, binds the model, initializes the state, loads the adapter.
+Result<Instance> startInstance(const Package &package, const StartOptions &options);
+
+/// The arguments of one run, from the configuration.
+ftc_run runArguments(const TrainConfig &config, int64_t step, double learningRate, double invItems);
+
+/// `threads`, or for 0 the processors that this process may use.
+int effectiveThreads(int threads);
+
+/// An Error from the runtime's message: its first line, and its other lines as notes.
+Error errorFromRuntime(const ftc_error &error);
+
+} // namespace ftc
+
+#endif // FTC_TRAINER_SESSION_H

@@ -1,0 +1,43 @@
+//===- TrainerState.h - trainer_state.json ---------------------------------===//
+// The record of a run in the shape of transformers' TrainerState.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#ifndef FTC_TRAINER_TRAINERSTATE_H
+#define FTC_TRAINER_TRAINERSTATE_H
+
+#include "ftc/Support/Json.h"
+
+namespace ftc {
+
+/// What transformers.TrainerState holds. No times stand in it, so that the same run writes the same
+/// bytes; they are in the metrics.
+class TrainerState {
+public:
+  double epoch = 0;
+  int64_t globalStep = 0;
+  int64_t maxSteps = 0;
+  int64_t loggingSteps = 0;
+  int64_t evalSteps = 0;
+  int64_t saveSteps = 0;
+  int64_t trainBatchSize = 0;
+  double numTrainEpochs = 0;
+  int64_t tokensSeen = 0;
+  int64_t parameters = 0; ///< of base and trainable tensors, for the estimate of total_flos
+
+  /// A step's record: `loss` is the mean since the record before.
+  void logStep(double loss, double gradNorm, double learningRate);
+  void logEvaluation(double evalLoss);
+  /// The last record: the mean loss of all steps.
+  void logEnd(double trainLoss);
+
+  /// 6 x tokens x parameters, transformers' estimate of a training's operations.
+  double totalFlos() const;
+  json::Value toValue() const;
+
+private:
+  json::Value history = json::Value::array();
+};
+
+} // namespace ftc
+
+#endif // FTC_TRAINER_TRAINERSTATE_H

@@ -1,0 +1,27 @@
+//===- Adapters.h - adapter methods -----------------------------*- C++ -*-===//
+// What an adapter method must be able to build.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#ifndef FTC_TRANSFORMS_ADAPTERS_H
+#define FTC_TRANSFORMS_ADAPTERS_H
+
+#include "dialects/FT/IR/FT.h"
+
+namespace ftc::ft {
+
+/// Builds one adapter at its site. `parameters` inserts module-level symbols beside the site's
+/// weight; `builder` stands behind `target`. Returns the bypass, or failure after a diagnostic.
+using AttachMethod = llvm::FailureOr<BypassOp> (*)(AdapterOp adapter, LinearOp target,
+                                                   mlir::OpBuilder &parameters,
+                                                   mlir::OpBuilder &builder);
+
+/// The method of that name (`ft.adapter "lora"`), or null.
+AttachMethod lookupAdapterMethod(llvm::StringRef name);
+
+/// LoRA: y + scaling * B(A x), A [r, in], B [out, r]; one file per method in lib/Transforms/Adapters.
+llvm::FailureOr<BypassOp> attachLora(AdapterOp adapter, LinearOp target,
+                                     mlir::OpBuilder &parameters, mlir::OpBuilder &builder);
+
+} // namespace ftc::ft
+
+#endif

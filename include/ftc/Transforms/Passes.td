@@ -1,0 +1,74 @@
+//===- Passes.td - passes over the ft dialect -----------------*- tablegen -*-===//
+// One entry, one file in lib/Transforms, one lit test in test/Transforms.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===-------------------------------------------------------------------------===//
+#ifndef FTC_TRANSFORMS_PASSES_TD
+#define FTC_TRANSFORMS_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def AttachAdapters : Pass<"ft-attach-adapters", "mlir::ModuleOp"> {
+  let summary = "Attach every ft.adapter to its site as a bypass network";
+  let description = [{
+    Replaces each `ft.adapter` by its parameters and an `ft.bypass` behind the op with its site. The
+    joined value's other uses become uses of the bypass. A site that no `ft.linear` has, or that two
+    have, is an error, as is an unknown method.
+  }];
+  let dependentDialects = ["ftc::ft::FTDialect"];
+}
+
+def LowerBypasses : Pass<"ft-lower-bypasses", "mlir::ModuleOp"> {
+  let summary = "Inline bypass networks into the functions that hold them";
+  let description = [{
+    The region's ops move before the bypass; `by add` becomes `ft.add` of the joined and the yielded
+    value, `by multiply` `ft.mul`, `by replace` the yielded value alone.
+  }];
+  let dependentDialects = ["ftc::ft::FTDialect"];
+}
+
+def BuildBackward : Pass<"ft-build-backward", "mlir::ModuleOp"> {
+  let summary = "Make the entry points, with the complete backward and the optimizer";
+  let description = [{
+    From `@forward`, which returns the loss, makes `train_step`, `accumulate`, `gradients`, `update`
+    and `evaluate`, and the accumulators and moments of every trainable parameter. The reverse graph
+    is complete: every differentiable op builds all its gradients through its gradient interface,
+    frozen weights included. A trainable parameter without a path to the loss is an error.
+  }];
+  let dependentDialects = ["ftc::ft::FTDialect", "mlir::func::FuncDialect"];
+}
+
+def PruneGraph : Pass<"ft-prune-graph", "mlir::ModuleOp"> {
+  let summary = "Keep what a commit or a returned value needs";
+  let description = [{
+    Demand starts at commits and returned values and spreads to everything that a demanded op reads;
+    what is not demanded is erased. Gradients of frozen weights, what only they used, the backward
+    below the lowest trainable tensor, and forward work above the last value used all go by this one
+    rule. Reports how many weight gradients went and how many bytes of forward values the backward
+    no longer reads.
+  }];
+  let dependentDialects = ["ftc::ft::FTDialect"];
+}
+
+def FormKernels : Pass<"ft-form-kernels", "mlir::ModuleOp"> {
+  let summary = "Group ops into kernels";
+  let description = [{
+    Every value op moves into an `ft.kernel`. Elementwise chains are one `map`; a norm takes in the
+    elementwise ops that make its input and those that use its result; a product takes in the
+    addition behind it; the gradients of attention with respect to keys and values are one kernel;
+    so is cross-entropy with its gradients.
+  }];
+  let dependentDialects = ["ftc::ft::FTDialect"];
+}
+
+def VerifyPhase : Pass<"ft-verify-phase", "mlir::ModuleOp"> {
+  let summary = "Check what a phase promises, and report every offender";
+  let description = [{
+    `forward`: one `@forward` from tokens to a scalar loss. `bypasses`: besides, no adapter is left.
+    `lowered`: besides, no bypass is left. `backward`: entry points only. `kernels`: besides, every
+    value op is inside a kernel.
+  }];
+  let options = [Option<"phase", "phase", "std::string", "\"forward\"", "Which phase has ended">];
+  let dependentDialects = ["ftc::ft::FTDialect"];
+}
+
+#endif

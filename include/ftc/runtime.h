@@ -1,0 +1,179 @@
+/*===- runtime.h - the C interface of ftc's runtime ---------------*- C -*-===//
+// Load a package, bind weights, run entry points, read and write state.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===*/
+#ifndef FTC_RUNTIME_H
+#define FTC_RUNTIME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Every function that can fail returns an ftc_code and, where `error` is not null, writes a message
+   of one line (plus notes on lines of their own) that says where, what, and what would be right.
+   A package is immutable and may be shared by threads; an instance is used by one thread at a time,
+   and any number of instances may run at once. Strings returned live as long as their object. */
+
+typedef enum ftc_code {
+  FTC_OK = 0,
+  FTC_INVALID_PACKAGE = 1,  /* damaged, of another version, or for another target */
+  FTC_INVALID_ARGUMENT = 2, /* null, unknown name, wrong shape, type or size */
+  FTC_INVALID_FILE = 3,     /* weights or adapter files missing, damaged or misshapen */
+  FTC_NOT_BOUND = 4,        /* run before every base tensor was bound and the state initialized */
+  FTC_OUT_OF_MEMORY = 5,
+  FTC_UNSUPPORTED = 6,      /* this machine lacks what the package needs */
+  FTC_INTERNAL = 7
+} ftc_code;
+
+typedef struct ftc_error {
+  ftc_code code;
+  char message[2048];
+} ftc_error;
+
+typedef struct ftc_package ftc_package;
+typedef struct ftc_instance ftc_instance;
+
+/* The version of this interface; ftc_abi_version() is the library's. */
+#define FTC_ABI_VERSION 1
+uint32_t ftc_abi_version(void);
+
+/*--- Packages ---------------------------------------------------------------------------------*/
+
+/* Reads and verifies a package: identifier, version, checksum, structure, every index, offset and
+   size. Nothing of it is believed before. */
+ftc_code ftc_package_load(const char *path, ftc_package **package, ftc_error *error);
+ftc_code ftc_package_load_memory(const void *data, size_t bytes, ftc_package **package,
+                                 ftc_error *error);
+void ftc_package_free(ftc_package *package);
+
+typedef struct ftc_package_info {
+  const char *target, *arch;
+  int64_t tokens, max_segments, batch, max_length, vocab;
+  int32_t writes_model;     /* 0: training saves a PEFT adapter; 1: a Hugging Face model */
+  const char *train_config; /* resolved training config, JSON */
+  size_t tensors, files;
+} ftc_package_info;
+void ftc_package_get_info(const ftc_package *package, ftc_package_info *info);
+
+/* What `ftc inspect --json` prints. Owned by the package. */
+const char *ftc_package_inspect_json(const ftc_package *package);
+
+/* A text file that a trained model carries beside its weights (adapter_config.json, ...). */
+ftc_code ftc_package_file(const ftc_package *package, size_t index, const char **name,
+                          const char **text);
+
+typedef enum ftc_dtype { FTC_F32 = 0, FTC_BF16 = 1, FTC_F16 = 2, FTC_I32 = 3 } ftc_dtype;
+typedef enum ftc_role {
+  FTC_BASE = 0,
+  FTC_TRAINABLE = 1,
+  FTC_MOMENT1 = 2,
+  FTC_MOMENT2 = 3,
+  FTC_ACCUMULATOR = 4,
+  FTC_TABLE = 5
+} ftc_role;
+
+typedef struct ftc_tensor_info {
+  const char *name; /* symbol: the state-dict key in the model */
+  const char *key;  /* name in checkpoints (PEFT's for adapters) */
+  ftc_role role;
+  ftc_dtype dtype;  /* as stored */
+  size_t rank;
+  const int64_t *shape;
+  uint64_t bytes;
+  int64_t owner;    /* moments, accumulators: index of their trainable tensor; else -1 */
+} ftc_tensor_info;
+ftc_code ftc_package_tensor(const ftc_package *package, size_t index, ftc_tensor_info *info);
+
+/*--- Instances --------------------------------------------------------------------------------*/
+
+typedef struct ftc_options {
+  uint32_t struct_size; /* sizeof(ftc_options) */
+  int32_t threads;      /* 0: as many as the process may use */
+} ftc_options;
+
+/* Allocates arena, state and scratch, all that a step will ever need; loads the code. The package
+   must outlive the instance. */
+ftc_code ftc_instance_create(const ftc_package *package, const ftc_options *options,
+                             ftc_instance **instance, ftc_error *error);
+void ftc_instance_free(ftc_instance *instance);
+
+/* Binds every base tensor, and fills trainable tensors that start from the model's weights, from a
+   model directory (model.safetensors, or an index and its shards), memory-mapped. A tensor whose
+   file type is not the package's is converted where that loses nothing, else refused. */
+ftc_code ftc_bind_directory(ftc_instance *instance, const char *directory, ftc_error *error);
+
+/* Binds one base tensor to the caller's memory, or fills a trainable one from it. For a base tensor
+   the memory must stay valid and unchanged, and start at a multiple of its element size. */
+ftc_code ftc_bind_tensor(ftc_instance *instance, const char *name, ftc_dtype dtype, size_t rank,
+                         const int64_t *shape, const void *data, ftc_error *error);
+
+/* Initializes trainable tensors that do not come from files (adapters, by PEFT's rules, from
+   `seed`), zeroes moments and accumulators, fills tables. */
+ftc_code ftc_init_state(ftc_instance *instance, uint64_t seed, ftc_error *error);
+
+/* Reads trainable tensors from adapter_model.safetensors in `directory`: every one must be there,
+   with its shape, and no other. */
+ftc_code ftc_load_adapter(ftc_instance *instance, const char *directory, ftc_error *error);
+
+/* Copies a tensor (any role; by name) out of or into the instance. `bytes` must be its size. Base
+   tensors can be read once bound, not written. */
+ftc_code ftc_state_read(const ftc_instance *instance, const char *name, void *data, size_t bytes,
+                        ftc_error *error);
+ftc_code ftc_state_write(ftc_instance *instance, const char *name, const void *data, size_t bytes,
+                         ftc_error *error);
+
+/*--- Running ----------------------------------------------------------------------------------*/
+
+/* One batch of at most `tokens` tokens (design: batches and loss).
+   rank 1: packed `[length]`; segments from cu_seqlens (segments + 1 rising numbers from 0 to
+   length) or, without them, wherever position_ids is 0, or one. rank 2: `[rows, length]`, a row is
+   a segment, zeros of attention_mask at either end of a row are dropped, holes are an error.
+   Labels are unshifted; -100 is no target. The rest of the step's tokens is dead. */
+typedef struct ftc_batch {
+  uint32_t struct_size; /* sizeof(ftc_batch) */
+  int32_t rank;
+  int64_t rows, length;
+  const int32_t *input_ids;
+  const int32_t *labels;
+  const int32_t *position_ids;   /* may be null */
+  const int32_t *cu_seqlens;     /* may be null; rank 1 only */
+  int64_t segments;              /* of cu_seqlens */
+  const int32_t *attention_mask; /* may be null; rank 2 only */
+} ftc_batch;
+
+/* How many tokens of a batch are predicted: what inv_items is one over. Checks the batch. */
+ftc_code ftc_batch_items(const ftc_instance *instance, const ftc_batch *batch, int64_t *items,
+                         ftc_error *error);
+
+/* What changes between steps. */
+typedef struct ftc_run {
+  uint32_t struct_size; /* sizeof(ftc_run) */
+  int64_t step;         /* optimizer step, from 1: bias corrections */
+  double learning_rate, beta1, beta2, epsilon, weight_decay;
+  double max_grad_norm; /* 0 or less: no clipping */
+  double inv_items;     /* one over the predicted tokens of the accumulated batch */
+} ftc_run;
+
+typedef struct ftc_result {
+  double loss;      /* this batch's share: sum over its predicted tokens times inv_items */
+  double grad_norm; /* before clipping; of entry points that update */
+} ftc_result;
+
+/* Entry points: "train_step" (accumulate this batch, clip, update, zero the accumulators),
+   "accumulate", "update" (takes no batch), "evaluate", "gradients" (leaves this batch's gradients
+   in the accumulators, whatever was there). `batch` may be null for "update" alone. No allocation
+   after the first call. */
+ftc_code ftc_run_entry(ftc_instance *instance, const char *entry, const ftc_batch *batch,
+                       const ftc_run *run, ftc_result *result, ftc_error *error);
+
+/* Bytes that the instance allocated, as planned by the package: arena + state + scratch. */
+uint64_t ftc_instance_bytes(const ftc_instance *instance);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

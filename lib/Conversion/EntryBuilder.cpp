@@ -1,0 +1,225 @@
+//===- EntryBuilder.cpp - one entry point in launch -----------------------===//
+// Which buffer holds which value, and when a buffer may be taken again.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "EntryBuilder.h"
+
+using namespace mlir;
+using namespace ftc;
+
+EntryBuilder::EntryBuilder(func::FuncOp function, launch::EntryOp entry, KernelTable &kernels,
+                           const LaunchOptions &options)
+    : builder(OpBuilder::atBlockEnd(&entry.getBody().front())), options(options),
+      function(function), entry(entry), kernels(kernels) {
+  int64_t next = 0;
+  for (Operation &op : function.getBody().front()) {
+    order[&op] = next++;
+    if (auto read = dyn_cast<ft::ReadOp>(op))
+      hold(ref(read.getParameterAttr().getAttr()), read.getResult());
+    else if (auto commit = dyn_cast<ft::CommitOp>(op))
+      commits[commit.getParameterAttr().getAttr()] = commit;
+  }
+}
+
+void EntryBuilder::hold(Value buffer, Value value) {
+  holders[buffer].push_back(value);
+  buffers[value] = buffer;
+}
+
+Value EntryBuilder::ref(StringAttr symbol) {
+  Value &buffer = refs[symbol];
+  if (buffer)
+    return buffer;
+  auto state = SymbolTable::lookupNearestSymbolFrom<launch::StateOp>(entry, symbol);
+  OpBuilder::InsertionGuard guard(builder);
+  if (firstLaunch)
+    builder.setInsertionPoint(firstLaunch);
+  buffer = launch::RefOp::create(builder, state.getLoc(), state.getBufferType(),
+                                 FlatSymbolRefAttr::get(symbol));
+  return buffer;
+}
+
+Value EntryBuilder::input(StringRef name, ArrayRef<int64_t> shape, Type element) {
+  Value &buffer = inputs[name.str()];
+  if (buffer)
+    return buffer;
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(&entry.getBody().front());
+  buffer = launch::InputOp::create(builder, entry.getLoc(), MemRefType::get(shape, element), name,
+                                   IntegerAttr());
+  return buffer;
+}
+
+Value EntryBuilder::bufferOf(Value value) {
+  if (Value buffer = buffers.lookup(value))
+    return buffer;
+  Type i32 = builder.getI32Type();
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    auto type = cast<RankedTensorType>(argument.getType());
+    return input(argument.getArgNumber() == 0 ? "input_ids" : "targets", type.getShape(), i32);
+  }
+  if (auto run = value.getDefiningOp<ft::RunValueOp>()) {
+    Value all = input("run", {16}, builder.getF32Type());
+    Value field = view(all, (int64_t)run.getField(), {});
+    buffers[value] = field;
+    return field;
+  }
+  llvm_unreachable("a value is read before it is computed");
+}
+
+Value EntryBuilder::allocate(StringRef name, MemRefType type) {
+  // In front of all launches: the offset says where it lies, the launches when it lives.
+  OpBuilder::InsertionGuard guard(builder);
+  if (firstLaunch)
+    builder.setInsertionPoint(firstLaunch);
+  return launch::AllocOp::create(builder, entry.getLoc(), type, name, IntegerAttr());
+}
+
+Value EntryBuilder::view(Value source, int64_t offset, ArrayRef<int64_t> shape) {
+  auto type = cast<MemRefType>(source.getType());
+  auto wanted = MemRefType::get(shape, type.getElementType());
+  if (offset == 0 && wanted == type)
+    return source;
+  return launch::ViewOp::create(builder, entry.getLoc(), wanted, source, offset);
+}
+
+int64_t EntryBuilder::lastUse(Value value) {
+  // A result keeps its buffer at least while its own kernel runs; an entry value has none to keep.
+  Operation *producer = value.getDefiningOp();
+  int64_t last = producer && !isa<ft::ReadOp>(producer) ? order.lookup(producer) : -1;
+  for (Operation *user : value.getUsers()) {
+    if (isa<ft::CommitOp>(user) || user->hasTrait<OpTrait::IsTerminator>())
+      return kForever;
+    last = std::max(last, order.lookup(user));
+  }
+  return last;
+}
+
+bool EntryBuilder::isFree(Value buffer, ArrayRef<Value> allowed) {
+  for (Value value : holders[buffer]) {
+    int64_t last = lastUse(value);
+    if (last < position)
+      continue;
+    if (last > position || !llvm::is_contained(allowed, value))
+      return false;
+  }
+  return true;
+}
+
+Value EntryBuilder::bufferFor(Value result, ArrayRef<Value> inPlace) {
+  auto tensor = cast<RankedTensorType>(result.getType());
+  auto type = MemRefType::get(tensor.getShape(), tensor.getElementType());
+  for (Operation *user : result.getUsers()) {
+    auto commit = dyn_cast<ft::CommitOp>(user);
+    if (!commit)
+      continue;
+    StringAttr symbol = commit.getParameterAttr().getAttr();
+    Value state = ref(symbol);
+    if (!committed.contains(symbol) && state.getType() == type && isFree(state, inPlace)) {
+      committed.insert(symbol);
+      ++inPlaceResults;
+      hold(state, result);
+      return state;
+    }
+  }
+  for (Value operand : inPlace) {
+    Value buffer = buffers.lookup(operand);
+    if (!buffer || buffer.getType() != type || !isFree(buffer, operand))
+      continue;
+    auto state = buffer.getDefiningOp<launch::RefOp>();
+    StringAttr symbol = state ? state.getStateAttr().getAttr() : StringAttr();
+    bool overwritable = state ? commits.count(symbol) && !committed.contains(symbol)
+                              : buffer.getDefiningOp<launch::AllocOp>() != nullptr;
+    if (!overwritable)
+      continue;
+    ++inPlaceResults;
+    hold(buffer, result);
+    return buffer;
+  }
+  Value buffer = allocate(nameOf(result), type);
+  hold(buffer, result);
+  return buffer;
+}
+
+void EntryBuilder::launch(const KernelSpec &spec, const LaunchSite &site, ValueRange operands) {
+  int64_t bytes = 0;
+  for (auto [arg, operand] : llvm::zip(spec.args, operands)) {
+    int64_t size = launch::getBufferBytes(cast<MemRefType>(operand.getType()));
+    bytes += arg.getAccess() == launch::Access::readwrite ? 2 * size : size;
+  }
+  auto op = launch::LaunchOp::create(builder, site.loc, kernels.get(spec, site.loc).getValue(), site.site,
+                                     site.grid, site.flops, bytes, operands);
+  if (!firstLaunch)
+    firstLaunch = op;
+}
+
+void EntryBuilder::copy(Location loc, StringRef site, Value from, Value to) {
+  int64_t elements = cast<MemRefType>(to.getType()).getNumElements();
+  KernelSpec spec{launch::Family::map,
+                  "copy",
+                  "copy",
+                  {makeArg(launch::Access::read, launch::Indexing::element, flat(from)),
+                   makeArg(launch::Access::write, launch::Indexing::element, flat(to))},
+                  DictionaryAttr(),
+                  1,
+                  [](launch::KernelOp kernel) {
+                    Block &block = kernel.getBodies()[0].emplaceBlock();
+                    OpBuilder body = OpBuilder::atBlockEnd(&block);
+                    Value element = block.addArgument(body.getF32Type(), kernel.getLoc());
+                    launch::YieldOp::create(body, kernel.getLoc(), element);
+                  }};
+  launch(spec, {loc, site.str(), elements, 0}, {from, to});
+  ++copies;
+}
+
+void EntryBuilder::finish() {
+  // What is committed but not yet where it belongs. Values that lie in a state buffer are saved
+  // first: a commit may be about to overwrite them.
+  SmallVector<std::pair<ft::CommitOp, Value>> pending;
+  for (auto commit : function.getBody().front().getOps<ft::CommitOp>())
+    if (!committed.contains(commit.getParameterAttr().getAttr()))
+      pending.push_back({commit, bufferOf(commit.getValue())});
+  for (auto &[commit, buffer] : pending)
+    if (buffer.getDefiningOp<launch::RefOp>() && pending.size() > 1) {
+      Value saved = allocate("committed", cast<MemRefType>(buffer.getType()));
+      copy(commit.getLoc(), commit.getParameter(), buffer, saved);
+      buffer = saved;
+    }
+  for (auto &[commit, buffer] : pending)
+    copy(commit.getLoc(), commit.getParameter(), buffer, ref(commit.getParameterAttr().getAttr()));
+
+  Operation *terminator = function.getBody().front().getTerminator();
+  static constexpr StringLiteral names[] = {"loss", "grad_norm"};
+  bool update = function.getName() == "update";
+  for (auto [index, value] : llvm::enumerate(terminator->getOperands()))
+    launch::OutputOp::create(builder, terminator->getLoc(), names[update ? 1 : index],
+                             bufferOf(value));
+}
+
+//===-- Helpers -----------------------------------------------------------===//
+
+launch::ArgAttr ftc::makeArg(launch::Access access, launch::Indexing indexing, MemRefType type) {
+  return launch::ArgAttr::get(type.getContext(), access, indexing, type);
+}
+
+MemRefType ftc::openRows(Value buffer) {
+  auto type = cast<MemRefType>(buffer.getType());
+  SmallVector<int64_t> shape(type.getShape());
+  shape[0] = ShapedType::kDynamic;
+  return MemRefType::get(shape, type.getElementType());
+}
+
+MemRefType ftc::flat(Value buffer) {
+  return MemRefType::get({ShapedType::kDynamic},
+                         cast<MemRefType>(buffer.getType()).getElementType());
+}
+
+std::string ftc::nameOf(Value value) {
+  std::string name = "value";
+  if (auto named = dyn_cast_or_null<OpAsmOpInterface>(value.getDefiningOp()))
+    named.getAsmResultNames([&](Value result, StringRef text) {
+      if (result == value)
+        name = text.str();
+    });
+  return name;
+}

@@ -1,0 +1,109 @@
+//===- EntryBuilder.h - one entry point in launch ---------------*- C++ -*-===//
+// Buffers of values, in-place decisions, and launches.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#ifndef FTC_LIB_CONVERSION_ENTRYBUILDER_H
+#define FTC_LIB_CONVERSION_ENTRYBUILDER_H
+
+#include "KernelTable.h"
+
+#include "llvm/ADT/MapVector.h"
+
+#include <map>
+
+namespace ftc {
+
+/// Sizes that the conversion chooses by (options of convert-ft-to-launch).
+struct LaunchOptions {
+  int64_t logitsBytes;
+  int64_t attentionTile;
+};
+
+/// A kernel's launch: what EntryBuilder::launch needs beside the kernel.
+struct LaunchSite {
+  mlir::Location loc;
+  std::string site;
+  int64_t grid;
+  int64_t flops;
+};
+
+/// Holds the buffer of every value of one entry function while it is converted.
+///
+/// A value may share a buffer with one that is dead by then. A buffer is free for an output of the
+/// kernel at position p if every value that it holds was last used before p, or is read by that very
+/// kernel through an argument that can be overwritten in place. State buffers hold their entry value
+/// for every ft.read of the function, wherever that stands; one may be overwritten only if a commit
+/// gives it its value at return.
+class EntryBuilder {
+public:
+  EntryBuilder(mlir::func::FuncOp function, launch::EntryOp entry, KernelTable &kernels,
+               const LaunchOptions &options);
+
+  /// The buffer of a value that has been computed, or of an argument or a read.
+  mlir::Value bufferOf(mlir::Value value);
+
+  /// A buffer for a result of the op at the current position; `inPlace` are operands that the
+  /// kernel may overwrite with it.
+  mlir::Value bufferFor(mlir::Value result, llvm::ArrayRef<mlir::Value> inPlace);
+
+  /// A fresh buffer of the arena.
+  mlir::Value allocate(llvm::StringRef name, mlir::MemRefType type);
+  mlir::Value view(mlir::Value source, int64_t offset, llvm::ArrayRef<int64_t> shape);
+  mlir::Value input(llvm::StringRef name, llvm::ArrayRef<int64_t> shape, mlir::Type element);
+
+  /// Appends a launch; arguments as the kernel takes them.
+  void launch(const KernelSpec &spec, const LaunchSite &site, mlir::ValueRange operands);
+  void copy(mlir::Location loc, llvm::StringRef site, mlir::Value from, mlir::Value to);
+
+  /// Commits and returned values behind the last launch.
+  void finish();
+
+  void setPosition(mlir::Operation *op) { position = order.lookup(op); }
+
+  mlir::OpBuilder builder;
+  const LaunchOptions &options;
+  int64_t copies = 0, inPlaceResults = 0;
+
+private:
+  static constexpr int64_t kForever = INT64_MAX;
+  int64_t lastUse(mlir::Value value);
+  bool isFree(mlir::Value buffer, llvm::ArrayRef<mlir::Value> allowed);
+  mlir::Value ref(mlir::StringAttr symbol);
+  void hold(mlir::Value buffer, mlir::Value value);
+
+  mlir::func::FuncOp function;
+  launch::EntryOp entry;
+  KernelTable &kernels;
+  mlir::Operation *firstLaunch = nullptr; ///< buffers are declared in front of it
+  llvm::DenseMap<mlir::Operation *, int64_t> order;
+  int64_t position = 0;
+  llvm::DenseMap<mlir::Value, mlir::Value> buffers;
+  llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::Value>> holders;
+  llvm::DenseMap<mlir::StringAttr, mlir::Value> refs;
+  llvm::DenseMap<mlir::StringAttr, ft::CommitOp> commits;
+  llvm::DenseSet<mlir::StringAttr> committed; ///< symbols whose buffer has its final value
+  std::map<std::string, mlir::Value> inputs;
+};
+
+/// Lowers one formed kernel to launches.
+llvm::LogicalResult lowerKernel(ft::KernelOp kernel, EntryBuilder &entry);
+
+/// Cross-entropy and the global norm: sequences of launches.
+llvm::LogicalResult lowerCrossEntropy(ft::KernelOp kernel, EntryBuilder &entry);
+void lowerGlobalNorm(ft::KernelOp kernel, EntryBuilder &entry);
+
+/// A product C = scale op(A) op(B), added to C where `accumulate`.
+void launchProduct(EntryBuilder &entry, const LaunchSite &site, mlir::Value a, mlir::Value b,
+                   mlir::Value c, bool transposeA, bool transposeB, double scale, bool accumulate);
+
+launch::ArgAttr makeArg(launch::Access access, launch::Indexing indexing, mlir::MemRefType type);
+/// The buffer's type with its leading dimension open, so that launches of other length share code.
+mlir::MemRefType openRows(mlir::Value buffer);
+mlir::MemRefType flat(mlir::Value buffer);
+
+/// What a value of a formed kernel would be called in the IR.
+std::string nameOf(mlir::Value value);
+
+} // namespace ftc
+
+#endif

@@ -1,0 +1,180 @@
+//===- FTToLaunch.cpp - convert-ft-to-launch ------------------------------===//
+// Parameters to states, entry functions to entry points.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "EntryBuilder.h"
+#include "ftc/Analysis/Report.h"
+
+#include "llvm/Support/FormatVariadic.h"
+
+namespace ftc {
+#define GEN_PASS_DEF_CONVERTFTTOLAUNCH
+#include "ftc/Conversion/Passes.h.inc"
+} // namespace ftc
+
+using namespace mlir;
+using namespace ftc;
+
+/// A parameter's buffer: its logical shape, its elements as stored.
+static launch::StateOp convertParameter(ft::ParameterOp parameter, OpBuilder &builder) {
+  auto storage = cast<ft::DenseStorageAttr>(parameter.getStorage());
+  auto type = MemRefType::get(parameter.getTensorType().getShape(), storage.getElementType());
+  StringAttr key = parameter.getKeyAttr() ? parameter.getKeyAttr() : parameter.getSymNameAttr();
+  return launch::StateOp::create(builder, parameter.getLoc(), parameter.getSymNameAttr(),
+                                 StringAttr(), TypeAttr::get(type),
+                                 launch::RoleAttr::get(builder.getContext(),
+                                                       (launch::Role)parameter.getRole()),
+                                 parameter.getInitAttr(), parameter.getInitArgsAttr(), key);
+}
+
+namespace {
+struct ConvertFTToLaunchPass : ftc::impl::ConvertFTToLaunchBase<ConvertFTToLaunchPass> {
+  using ftc::impl::ConvertFTToLaunchBase<ConvertFTToLaunchPass>::ConvertFTToLaunchBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    for (auto function : module.getOps<func::FuncOp>())
+      if (failed(check(function)))
+        return signalPassFailure();
+
+    // Everything new is made behind everything old, so that the old symbols can be resolved until
+    // the end: states first, then kernels, then entry points.
+    OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+    SmallVector<ft::ParameterOp> parameters(module.getOps<ft::ParameterOp>());
+    for (ft::ParameterOp parameter : parameters) {
+      convertParameter(parameter, builder);
+      parameter.erase();
+    }
+
+    PassReport report{"convert-ft-to-launch", {}, {}};
+    LaunchOptions options{logitsBytes, attentionTile};
+    std::optional<KernelTable> kernels;
+    SmallVector<func::FuncOp> functions(module.getOps<func::FuncOp>());
+    for (func::FuncOp function : functions) {
+      auto entry = launch::EntryOp::create(builder, function.getLoc(), function.getSymName(),
+                                           StringAttr(), IntegerAttr(), IntegerAttr());
+      entry.getBody().emplaceBlock();
+      function.setSymName((function.getSymName() + ".ft").str());
+      if (!kernels)
+        kernels.emplace(OpBuilder(entry));
+      if (failed(convert(function, entry, *kernels, options, report)))
+        return signalPassFailure();
+    }
+    if (kernels)
+      report.statistics.emplace_back("kernels", kernels->size());
+    for (func::FuncOp function : functions)
+      function.erase();
+    rename(module, ft::kTokensAttr, launch::kTokensAttr);
+    rename(module, "ft.max_segments", launch::kMaxSegmentsAttr);
+    addReport(module, report);
+  }
+
+  static void rename(ModuleOp module, StringRef from, StringRef to) {
+    if (Attribute attribute = module->removeAttr(from))
+      module->setAttr(to, attribute);
+  }
+
+  /// What the conversion relies on and a hand-written module may lack.
+  static LogicalResult check(func::FuncOp function) {
+    if (function.isExternal() || !function.getBody().hasOneBlock())
+      return function.emitOpError("must have one block to become an entry point");
+    for (Operation &op : function.getBody().front()) {
+      if (!isa<ft::KernelOp, ft::ReadOp, ft::CommitOp, ft::RunValueOp, ft::BoundaryOp,
+               func::ReturnOp>(op))
+        return op.emitOpError("is outside of a kernel; run ft-form-kernels first");
+      auto kernel = dyn_cast<ft::KernelOp>(op);
+      if (kernel && !familyMatches(kernel))
+        return op.emitOpError("has a body that is none of family ")
+               << ft::stringifyKernelFamily(kernel.getFamily());
+    }
+    return success();
+  }
+
+  static bool familyMatches(ft::KernelOp kernel);
+
+  LogicalResult convert(func::FuncOp function, launch::EntryOp entry, KernelTable &kernels,
+                        const LaunchOptions &options, PassReport &report) {
+    std::string name = entry.getSymName().str();
+    EntryBuilder builder(function, entry, kernels, options);
+    for (Operation &op : function.getBody().front()) {
+      builder.setPosition(&op);
+      if (auto kernel = dyn_cast<ft::KernelOp>(op)) {
+        if (failed(lowerKernel(kernel, builder)))
+          return failure();
+      } else if (isa<ft::BoundaryOp>(op)) {
+        launch::BoundaryOp::create(builder.builder, op.getLoc());
+      }
+    }
+    builder.finish();
+    int64_t launches = llvm::range_size(entry.getBody().front().getOps<launch::LaunchOp>());
+    report.statistics.emplace_back(name + ".launches", launches);
+    report.statistics.emplace_back(name + ".in_place", builder.inPlaceResults);
+    report.statistics.emplace_back(name + ".copies", builder.copies);
+    report.remarks.push_back(llvm::formatv("{0}: {1} launches, {2} results in place, {3} copies",
+                                           name, launches, builder.inPlaceResults,
+                                           builder.copies));
+    return success();
+  }
+};
+
+/// Whether the ops of a kernel are such as its family's lowering takes.
+bool ConvertFTToLaunchPass::familyMatches(ft::KernelOp kernel) {
+  using ft::KernelFamily;
+  Block &body = kernel.getBody().front();
+  auto ops = body.without_terminator();
+  if (ops.empty())
+    return false;
+  int64_t count = llvm::range_size(ops);
+  Operation *first = &body.front();
+  auto all = [&](auto predicate) {
+    return llvm::all_of(ops, [&](Operation &op) { return predicate(&op); });
+  };
+  auto withAdd = [&](bool leads) {
+    if (!leads || count > 2 || kernel.getNumResults() != 1)
+      return false;
+    if (count == 1)
+      return true;
+    auto add = dyn_cast<ft::AddOp>(first->getNextNode());
+    return add && (add.getLhs() == first->getResult(0)) != (add.getRhs() == first->getResult(0));
+  };
+  switch (kernel.getFamily()) {
+  case KernelFamily::map:
+    return all([](Operation *op) { return isa<ft::ElementwiseOpInterface>(op); });
+  case KernelFamily::row_reduce:
+    return all([](Operation *op) {
+             return isa<ft::ElementwiseOpInterface, ft::RowReductionOpInterface>(op);
+           }) &&
+           llvm::count_if(ops, [](Operation &op) {
+             return isa<ft::RowReductionOpInterface>(op);
+           }) == 1;
+  case KernelFamily::col_reduce:
+    return withAdd(isa<ft::ColumnReductionOpInterface>(first));
+  case KernelFamily::gemm:
+    return withAdd(isa<ft::LinearOp, ft::MatmulOp>(first));
+  case KernelFamily::embedding_grad:
+    return withAdd(isa<ft::EmbeddingGradOp>(first));
+  case KernelFamily::embedding:
+    return count == 1 && isa<ft::EmbeddingOp>(first);
+  case KernelFamily::rope:
+    return count == 1 && isa<ft::RopeOp>(first);
+  case KernelFamily::attention:
+    return count == 1 && isa<ft::AttentionOp>(first);
+  case KernelFamily::attention_delta:
+    return count == 1 && isa<ft::AttentionDeltaOp>(first);
+  case KernelFamily::attention_grad_query:
+    return count == 1 && isa<ft::AttentionGradQueryOp>(first);
+  case KernelFamily::attention_grad_key_value:
+    return count <= 2 && all([](Operation *op) {
+             return isa<ft::AttentionGradKeyOp, ft::AttentionGradValueOp>(op);
+           });
+  case KernelFamily::linear_cross_entropy:
+    return all([](Operation *op) {
+      return isa<ft::LinearCrossEntropyOp, ft::LinearCrossEntropyGradInputOp,
+                 ft::LinearCrossEntropyGradWeightOp>(op);
+    });
+  case KernelFamily::global_norm:
+    return count == 1 && isa<ft::GlobalNormOp>(first);
+  }
+  return false;
+}
+} // namespace

@@ -1,0 +1,212 @@
+//===- LowerSequences.cpp - kernels that are several launches -------------===//
+// Products, chunked cross-entropy, the global norm.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "EntryBuilder.h"
+
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+using namespace ftc;
+using launch::Access;
+using launch::Family;
+using launch::Indexing;
+
+void ftc::launchProduct(EntryBuilder &entry, const LaunchSite &site, Value a, Value b, Value c,
+                        bool transposeA, bool transposeB, double scale, bool accumulate) {
+  auto typeA = cast<MemRefType>(a.getType()), typeB = cast<MemRefType>(b.getType()),
+       typeC = cast<MemRefType>(c.getType());
+  int64_t m = typeC.getDimSize(0), n = typeC.getDimSize(1), k = typeA.getDimSize(!transposeA);
+  Builder &builder = entry.builder;
+  KernelSpec spec;
+  spec.family = Family::gemm;
+  spec.name = llvm::formatv("gemm_{0}{1}_{2}x{3}x{4}{5}", transposeA ? "t" : "n",
+                            transposeB ? "t" : "n", m, n, k, accumulate ? "_add" : "");
+  spec.args = {makeArg(Access::read, Indexing::whole, typeA),
+               makeArg(Access::read, Indexing::whole, typeB),
+               makeArg(accumulate ? Access::readwrite : Access::write, Indexing::whole, typeC)};
+  spec.params = builder.getDictionaryAttr(
+      {builder.getNamedAttr("transpose_a", builder.getBoolAttr(transposeA)),
+       builder.getNamedAttr("transpose_b", builder.getBoolAttr(transposeB)),
+       builder.getNamedAttr("scale", builder.getF64FloatAttr(scale))});
+  entry.launch(spec, {site.loc, site.site, 1, 2 * m * n * k}, {a, b, c});
+}
+
+/// A row kernel that only sums: each element's term, then `finish` on the sum, one value per row.
+/// Its regions are written here since no ft op is behind them.
+static void launchRowSum(EntryBuilder &entry, const LaunchSite &site, StringRef name, Value in,
+                         ValueRange scalars, Value out,
+                         function_ref<Value(OpBuilder &, Location, Value)> term,
+                         function_ref<Value(OpBuilder &, Location, Value, ValueRange)> finish) {
+  KernelSpec spec;
+  spec.family = Family::row_reduce;
+  spec.name = spec.body = name.str();
+  spec.regions = 3;
+  spec.args.push_back(makeArg(Access::read, Indexing::element, openRows(in)));
+  SmallVector<Value> operands = {in};
+  for (Value scalar : scalars) {
+    spec.args.push_back(
+        makeArg(Access::read, Indexing::scalar, cast<MemRefType>(scalar.getType())));
+    operands.push_back(scalar);
+  }
+  spec.args.push_back(makeArg(Access::write, Indexing::row, openRows(out)));
+  operands.push_back(out);
+  size_t count = scalars.size();
+  spec.fill = [&](launch::KernelOp kernel) {
+    Location loc = kernel.getLoc();
+    SmallVector<Block *> blocks;
+    for (Region &region : kernel.getBodies())
+      blocks.push_back(&region.emplaceBlock());
+    OpBuilder body(kernel.getContext());
+    auto arguments = [&](Block *block, size_t number) {
+      for (size_t i = 0; i < number; ++i)
+        block->addArgument(body.getF32Type(), loc);
+      body.setInsertionPointToEnd(block);
+    };
+    arguments(blocks[0], 1 + count);
+    launch::YieldOp::create(body, loc, term(body, loc, blocks[0]->getArgument(0)));
+    arguments(blocks[1], count + 1);
+    launch::YieldOp::create(body, loc,
+                            finish(body, loc, blocks[1]->getArgument(count),
+                                   blocks[1]->getArguments().take_front(count)));
+    arguments(blocks[2], 1 + count + 1);
+    launch::YieldOp::create(body, loc, blocks[2]->getArgument(1 + count));
+  };
+  entry.launch(spec, site, operands);
+}
+
+//===-- Cross-entropy -----------------------------------------------------===//
+
+LogicalResult ftc::lowerCrossEntropy(ft::KernelOp kernel, EntryBuilder &entry) {
+  ft::LinearCrossEntropyOp loss;
+  ft::LinearCrossEntropyGradInputOp gradInput;
+  ft::LinearCrossEntropyGradWeightOp gradWeight;
+  for (Operation &op : kernel.getBody().front()) {
+    loss = loss ? loss : dyn_cast<ft::LinearCrossEntropyOp>(op);
+    gradInput = gradInput ? gradInput : dyn_cast<ft::LinearCrossEntropyGradInputOp>(op);
+    gradWeight = gradWeight ? gradWeight : dyn_cast<ft::LinearCrossEntropyGradWeightOp>(op);
+  }
+  auto outside = [&](Value inside) {
+    return kernel.getInputs()[cast<BlockArgument>(inside).getArgNumber()];
+  };
+  Operation *first = &kernel.getBody().front().front();
+  auto operand = [&](unsigned index) { return entry.bufferOf(outside(first->getOperand(index))); };
+  Value hidden = operand(0), weight = operand(1), targets = operand(2), invItems = operand(4);
+  Operation *grad = gradInput ? gradInput.getOperation() : gradWeight.getOperation();
+  Value seed = grad ? entry.bufferOf(outside(grad->getOperand(5))) : Value();
+  if (gradInput && gradWeight && gradInput.getGrad() != gradWeight.getGrad())
+    return kernel.emitOpError("has gradients of two different losses");
+
+  auto yield = cast<ft::YieldOp>(kernel.getBody().front().getTerminator());
+  auto bufferOfResult = [&](Value inside) {
+    for (auto [index, value] : llvm::enumerate(yield.getValues()))
+      if (value == inside)
+        return entry.bufferFor(kernel.getResult(index), {});
+    return Value();
+  };
+  Value dHidden = gradInput ? bufferOfResult(gradInput.getResult()) : Value();
+  Value dWeight = gradWeight ? bufferOfResult(gradWeight.getResult()) : Value();
+  Value lossBuffer = loss ? bufferOfResult(loss.getResult()) : Value();
+
+  auto hiddenType = cast<MemRefType>(hidden.getType());
+  int64_t tokens = hiddenType.getDimSize(0), width = hiddenType.getDimSize(1);
+  int64_t vocabulary = cast<MemRefType>(weight.getType()).getDimSize(0);
+  int64_t rows = std::min(
+      tokens, std::max<int64_t>(64, entry.options.logitsBytes / (vocabulary * 4) / 64 * 64));
+  Type f32 = entry.builder.getF32Type();
+  Location loc = kernel.getLoc();
+  std::string site = kernel.getSite().str();
+  Value losses = lossBuffer ? entry.allocate("token_losses", MemRefType::get({tokens}, f32))
+                            : Value();
+
+  for (int64_t begin = 0; begin < tokens; begin += rows) {
+    int64_t count = std::min(rows, tokens - begin);
+    Value chunk = entry.view(hidden, begin * width, {count, width});
+    Value logits = entry.allocate("logits", MemRefType::get({count, vocabulary}, f32));
+    launchProduct(entry, {loc, site, 1, 0}, chunk, weight, logits, false, true, 1.0, false);
+
+    Builder &b = entry.builder;
+    KernelSpec spec;
+    spec.family = Family::cross_entropy;
+    spec.name = "cross_entropy";
+    spec.params = b.getDictionaryAttr({b.getNamedAttr("gradient", b.getBoolAttr(grad)),
+                                       b.getNamedAttr("loss", b.getBoolAttr((bool)losses))});
+    SmallVector<Value> operands = {logits, entry.view(targets, begin, {count})};
+    spec.args = {makeArg(grad ? Access::readwrite : Access::read, Indexing::element,
+                         openRows(logits)),
+                 makeArg(Access::read, Indexing::row, openRows(operands[1]))};
+    if (grad)
+      for (Value scalar : {invItems, seed}) {
+        spec.args.push_back(
+            makeArg(Access::read, Indexing::scalar, cast<MemRefType>(scalar.getType())));
+        operands.push_back(scalar);
+      }
+    if (losses) {
+      operands.push_back(entry.view(losses, begin, {count}));
+      spec.args.push_back(makeArg(Access::write, Indexing::row, openRows(operands.back())));
+    }
+    entry.launch(spec, {loc, site, count, 5 * count * vocabulary}, operands);
+
+    if (dHidden)
+      launchProduct(entry, {loc, site, 1, 0}, logits, weight,
+                    entry.view(dHidden, begin * width, {count, width}), false, false, 1.0, false);
+    if (dWeight)
+      launchProduct(entry, {loc, site, 1, 0}, logits, chunk, dWeight, true, false, 1.0, begin > 0);
+  }
+
+  if (lossBuffer)
+    launchRowSum(
+        entry, {loc, site, 1, tokens}, "row_sum_loss", entry.view(losses, 0, {1, tokens}),
+        {invItems}, entry.view(lossBuffer, 0, {1}),
+        [](OpBuilder &, Location, Value element) { return element; },
+        [](OpBuilder &b, Location l, Value sum, ValueRange scalars) -> Value {
+          return arith::MulFOp::create(b, l, sum, scalars[0]);
+        });
+  return success();
+}
+
+//===-- Global norm -------------------------------------------------------===//
+
+/// How many elements a row of partial sums takes: the largest divisor of `elements` up to 16384, or
+/// all of them where there is no useful one.
+static int64_t partialWidth(int64_t elements) {
+  constexpr int64_t most = 16384;
+  if (elements <= most)
+    return elements;
+  for (int64_t width = most; width >= 64; --width)
+    if (elements % width == 0)
+      return width;
+  return elements;
+}
+
+void ftc::lowerGlobalNorm(ft::KernelOp kernel, EntryBuilder &entry) {
+  Location loc = kernel.getLoc();
+  std::string site = kernel.getSite().str();
+  int64_t partials = 0;
+  for (Value value : kernel.getInputs()) {
+    int64_t elements = cast<RankedTensorType>(value.getType()).getNumElements();
+    partials += elements / partialWidth(elements);
+  }
+  Type f32 = entry.builder.getF32Type();
+  Value sums = entry.allocate("norm_partials", MemRefType::get({partials}, f32));
+  auto square = [](OpBuilder &b, Location l, Value element) -> Value {
+    return arith::MulFOp::create(b, l, element, element);
+  };
+  int64_t next = 0;
+  for (Value value : kernel.getInputs()) {
+    int64_t elements = cast<RankedTensorType>(value.getType()).getNumElements();
+    int64_t width = partialWidth(elements), rows = elements / width;
+    launchRowSum(entry, {loc, site, rows, 2 * elements}, "row_sum_squares",
+                 entry.view(entry.bufferOf(value), 0, {rows, width}), {},
+                 entry.view(sums, next, {rows}), square,
+                 [](OpBuilder &, Location, Value sum, ValueRange) { return sum; });
+    next += rows;
+  }
+  Value norm = entry.bufferFor(kernel.getResult(0), {});
+  launchRowSum(entry, {loc, site, 1, partials}, "row_sum_root", entry.view(sums, 0, {1, partials}),
+               {}, entry.view(norm, 0, {1}),
+               [](OpBuilder &, Location, Value element) { return element; },
+               [](OpBuilder &b, Location l, Value sum, ValueRange) -> Value {
+                 return math::SqrtOp::create(b, l, sum);
+               });
+}

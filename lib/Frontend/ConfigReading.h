@@ -1,0 +1,36 @@
+//===- ConfigReading.h - helpers of the config readers ---------------------===//
+// Warnings about keys that nobody reads, and the rotary part of a model config.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#ifndef FTC_LIB_FRONTEND_CONFIGREADING_H
+#define FTC_LIB_FRONTEND_CONFIGREADING_H
+
+#include "ftc/Frontend/ModelConfig.h"
+#include "ftc/Support/ObjectReader.h"
+
+namespace ftc::detail {
+
+/// `first, second, third`
+std::string list(const std::vector<std::string_view> &names);
+
+/// Null, false, or an empty string, array or object: a value that says nothing.
+bool saysNothing(const json::Value &value);
+
+/// Adds a warning for each member of `reader`'s object that nobody asked for: always where a known
+/// key is near, else where its value says something. `harmless` are more names not to warn about.
+void warnAboutUnknownKeys(const json::ObjectReader &reader,
+                          const std::vector<std::string_view> &harmless,
+                          std::vector<std::string> *warnings);
+
+/// Keys of real config.json files that say nothing about what a training step computes: token ids,
+/// generation settings, bookkeeping.
+const std::vector<std::string_view> &harmlessModelKeys();
+
+/// Reads `rope_theta`, `rope_scaling` (transformers 4) and `rope_parameters` (transformers 5). Both
+/// spellings may stand in a file when they say the same.
+Result<RopeConfig> readRope(json::ObjectReader &reader, const Family &family, int64_t maxPositions,
+                            std::vector<std::string> *warnings);
+
+} // namespace ftc::detail
+
+#endif // FTC_LIB_FRONTEND_CONFIGREADING_H

@@ -1,0 +1,315 @@
+//===- ForwardBuilder.cpp - the forward step in the ft dialect -------------===//
+// Blocks shared by the families: parameters, attention, gated MLP, loss.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "ftc/Frontend/ForwardBuilder.h"
+
+#include "dialects/FT/IR/FT.h"
+#include "ftc/Frontend/ModelLayout.h"
+#include "ftc/Frontend/Pattern.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringMap.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace mlir;
+
+namespace ftc {
+
+namespace {
+
+std::string join(std::string_view left, std::string_view right) {
+  return std::string(left) + '.' + std::string(right);
+}
+
+class ForwardBuilder {
+public:
+  ForwardBuilder(MLIRContext &context, const ModelConfig &model, const TrainConfig &train)
+      : builder(&context), model(model), family(*model.family), train(train),
+        tokens(train.tokensPerStep()), segmentLimit(resolvedMaxSegments(train)) {}
+
+  OwningOpRef<ModuleOp> build(const std::vector<WeightSpec> &weights,
+                              const std::vector<bool> &trainable,
+                              const std::vector<ResolvedTarget> &targets) {
+    OwningOpRef<ModuleOp> module = ModuleOp::create(builder, named(family.modelType));
+    auto setSize = [&](StringRef name, int64_t value) {
+      (*module)->setAttr(name, builder.getI64IntegerAttr(value));
+    };
+    setSize(ft::kTokensAttr, tokens);
+    setSize("ft.max_segments", segmentLimit);
+    setSize("ft.max_length", train.maxLength);
+    setSize("ft.batch", train.perDeviceTrainBatchSize);
+    builder.setInsertionPointToEnd(module->getBody());
+    for (size_t i = 0; i < weights.size(); ++i)
+      addWeight(weights[i], trainable[i]);
+    for (size_t kind = 0; kind < model.kinds.size(); ++kind)
+      addTables(kind);
+    for (const ResolvedTarget &target : targets)
+      addAdapter(target);
+    addForward();
+    return module;
+  }
+
+private:
+  //===-- Module level ----------------------------------------------------===//
+
+  Location named(std::string_view name) {
+    return NameLoc::get(builder.getStringAttr(StringRef(name.data(), name.size())));
+  }
+  RankedTensorType tensor(ArrayRef<int64_t> shape) {
+    return RankedTensorType::get(shape, builder.getF32Type());
+  }
+
+  void addWeight(const WeightSpec &weight, bool trained) {
+    Type storage = builder.getF32Type();
+    if (!trained && weight.dtype == DType::BF16)
+      storage = builder.getBF16Type();
+    else if (!trained && weight.dtype == DType::F16)
+      storage = builder.getF16Type();
+    RankedTensorType type = tensor(weight.shape);
+    auto parameter =
+        ft::ParameterOp::create(builder, named(weight.name), weight.name, type,
+                                trained ? ft::Role::trainable : ft::Role::base, storage, "file");
+    if (weight.noDecay())
+      parameter.setNoDecayAttr(builder.getUnitAttr());
+    parameters[weight.name] = type;
+  }
+
+  std::string tableName(size_t kind, const char *function) const {
+    std::string name = "rope.";
+    if (model.kinds.size() > 1)
+      name += model.kinds[kind].name + '.';
+    return name + function;
+  }
+
+  void addTables(size_t kind) {
+    const RopeConfig &rope = model.kinds[kind].rope;
+    std::vector<float> frequencies = rope.inverseFrequencies(model.headDim);
+    NamedAttrList arguments;
+    arguments.set("inv_freq", builder.getDenseF32ArrayAttr(frequencies));
+    arguments.set("scale", builder.getF64FloatAttr(rope.scale()));
+    RankedTensorType type = tensor({tokens, static_cast<int64_t>(frequencies.size())});
+    for (const char *function : {"cos", "sin"}) {
+      std::string name = tableName(kind, function);
+      ft::ParameterOp::create(builder, named(name), name, type, ft::Role::table,
+                              builder.getF32Type(), std::string("rope_") + function,
+                              arguments.getDictionary(builder.getContext()));
+      parameters[name] = type;
+    }
+  }
+
+  void addAdapter(const ResolvedTarget &target) {
+    NamedAttrList config;
+    config.set("r", builder.getI64IntegerAttr(target.r));
+    config.set("scaling", builder.getF64FloatAttr(target.scaling));
+    config.set("init_b", builder.getStringAttr(target.initB));
+    ft::AdapterOp::create(builder, named(target.site), builder.getStringAttr("lora"),
+                          builder.getStringAttr(target.site),
+                          builder.getStringAttr("base_model.model."),
+                          config.getDictionary(builder.getContext()));
+  }
+
+  //===-- The function ----------------------------------------------------===//
+
+  void addForward() {
+    auto ids = RankedTensorType::get({tokens}, builder.getI32Type());
+    MLIRContext *context = builder.getContext();
+    Type inputs[] = {ids, ids, ft::SegmentsType::get(context, tokens, segmentLimit),
+                     ft::RunType::get(context)};
+    auto function = func::FuncOp::create(builder, named("forward"), "forward",
+                                         builder.getFunctionType(inputs, tensor({})));
+    function.setPrivate();
+    Block *entry = function.addEntryBlock();
+    const char *names[] = {"ids", "labels", "segments", "run"};
+    for (auto [argument, name] : llvm::zip_equal(entry->getArguments(), names))
+      argument.setLoc(named(name));
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToEnd(entry);
+    segments = entry->getArgument(2);
+
+    std::string embedding(family.embedding), head(family.head);
+    Value table = read(embedding + ".weight");
+    Value hidden =
+        ft::EmbeddingOp::create(builder, named(embedding), entry->getArgument(0), table, embedding);
+    for (int64_t i = 0; i < model.layers; ++i)
+      hidden = layer(hidden, join(family.layers, std::to_string(i)), model.kindOf[i]);
+    hidden = norm(hidden, std::string(family.finalNorm));
+    Value weight = read((model.tiedEmbeddings ? embedding : head) + ".weight");
+    Value invItems = ft::RunValueOp::create(builder, named("inv_items"), tensor({}),
+                                            entry->getArgument(3), ft::RunField::inv_items);
+    Value loss = ft::LinearCrossEntropyOp::create(builder, named(head), tensor({}), hidden, weight,
+                                                  entry->getArgument(1), segments, invItems, head);
+    func::ReturnOp::create(builder, named("forward"), loss);
+  }
+
+  /// The value of a parameter, read where it is first used.
+  Value read(const std::string &name) {
+    Value &value = values[name];
+    if (!value)
+      value = ft::ReadOp::create(builder, named(name), parameters.lookup(name),
+                                 FlatSymbolRefAttr::get(builder.getContext(), name));
+    return value;
+  }
+
+  Value norm(Value input, const std::string &site) {
+    Value weight = read(site + ".weight");
+    switch (family.norm) {
+    case NormKind::RMS:
+      return ft::RMSNormOp::create(builder, named(site), input, weight, site, model.normEps)
+          .getResult();
+    }
+    llvm_unreachable("every kind of norm is built above");
+  }
+
+  Value linear(Value input, const std::string &site, bool bias) {
+    Value weight = read(site + ".weight");
+    Value output = ft::LinearOp::create(builder, named(site), input, weight, site);
+    if (!bias)
+      return output;
+    Value vector = read(site + ".bias");
+    return ft::BiasAddOp::create(builder, named(site), output.getType(), output, vector);
+  }
+
+  Value rotate(Value input, const std::string &projection, unsigned kind) {
+    std::string site = projection + ".rope";
+    Value cos = read(tableName(kind, "cos")), sin = read(tableName(kind, "sin"));
+    return ft::RopeOp::create(builder, named(site), input, cos, sin, segments, model.headDim,
+                              /*transposed=*/false, site);
+  }
+
+  Value attention(Value input, const std::string &site, unsigned kind) {
+    std::string q = join(site, "q_proj"), k = join(site, "k_proj"), v = join(site, "v_proj");
+    Value query = linear(input, q, model.qkvBias);
+    Value key = linear(input, k, model.qkvBias);
+    Value value = linear(input, v, model.qkvBias);
+    query = rotate(query, q, kind);
+    key = rotate(key, k, kind);
+    double scale = 1.0 / std::sqrt(static_cast<double>(model.headDim));
+    Value mixed = ft::AttentionOp::create(builder, named(site), query, key, value, segments,
+                                          model.headDim, scale, site)
+                      .getResult();
+    return linear(mixed, join(site, "o_proj"), model.outputBias);
+  }
+
+  Value activate(Value input, const std::string &site) {
+    switch (model.activation) {
+    case Activation::SiLU:
+      return ft::SiluOp::create(builder, named(site), input.getType(), input);
+    }
+    llvm_unreachable("every activation is built above");
+  }
+
+  Value gatedMlp(Value input, const std::string &site) {
+    Value gate = linear(input, join(site, "gate_proj"), model.mlpBias);
+    Value up = linear(input, join(site, "up_proj"), model.mlpBias);
+    std::string activation = join(site, "act_fn");
+    gate = activate(gate, activation);
+    Value product = ft::MulOp::create(builder, named(activation), gate.getType(), gate, up);
+    return linear(product, join(site, "down_proj"), model.mlpBias);
+  }
+
+  Value layer(Value hidden, const std::string &site, unsigned kind) {
+    auto add = [&](Value branch) {
+      return ft::AddOp::create(builder, named(site), hidden.getType(), hidden, branch);
+    };
+    Value normed = norm(hidden, join(site, family.attentionNorm));
+    hidden = add(attention(normed, join(site, family.attention), kind));
+    normed = norm(hidden, join(site, family.mlpNorm));
+    return add(gatedMlp(normed, join(site, family.mlp)));
+  }
+
+  OpBuilder builder;
+  const ModelConfig &model;
+  const Family &family;
+  const TrainConfig &train;
+  int64_t tokens, segmentLimit;
+  Value segments;
+  llvm::StringMap<RankedTensorType> parameters;
+  llvm::StringMap<Value> values;
+};
+
+/// Which weights are trained without an adapter. Every expression that finds no name is reported.
+Result<std::vector<bool>> chooseTrainable(const std::vector<WeightSpec> &weights,
+                                          const TrainConfig &train) {
+  if (train.trainable.empty())
+    return std::vector<bool>(weights.size(), true);
+  std::vector<bool> chosen(weights.size());
+  std::optional<Error> failure;
+  std::string where = train.whereOf("trainable");
+  for (const std::string &text : train.trainable) {
+    Result<Pattern> pattern = Pattern::compile(text, where);
+    if (!pattern)
+      return pattern.takeError();
+    bool any = false;
+    for (size_t i = 0; i < weights.size(); ++i)
+      if (pattern->search(weights[i].name))
+        chosen[i] = any = true;
+    if (any)
+      continue;
+    std::string message = "'trainable' expression " + quoted(text) +
+                          " is found in no parameter name, such as " +
+                          quoted(weights.back().name, 200);
+    if (failure)
+      failure->note(makeError(where, message).str());
+    else
+      failure = makeError(where, message);
+  }
+  if (failure)
+    return std::move(*failure);
+  return chosen;
+}
+
+} // namespace
+
+int64_t resolvedMaxSegments(const TrainConfig &train) {
+  if (train.maxSegments > 0)
+    return train.maxSegments;
+  int64_t tokens = train.tokensPerStep();
+  int64_t room = std::max<int64_t>({train.perDeviceTrainBatchSize, tokens / 16, 64});
+  return std::min(room, tokens);
+}
+
+Result<OwningOpRef<ModuleOp>> buildForward(MLIRContext &context, const ModelConfig &model,
+                                           const AdapterSpec &adapter, const TrainConfig &train,
+                                           std::vector<std::string> *warnings) {
+  if (train.bf16)
+    return makeError(train.whereOf("bf16"), "bf16 compute is not supported by the cpu target yet, "
+                                            "which computes in f32; remove bf16");
+  if (train.maxSegments > train.tokensPerStep())
+    return makeError(train.whereOf("max_segments"),
+                     "'max_segments' is " + std::to_string(train.maxSegments) +
+                         ", but a step has only " + std::to_string(train.tokensPerStep()) +
+                         " tokens (per_device_train_batch_size x max_length)");
+  if (warnings && train.maxLength > model.maxPositions) {
+    std::string where = train.whereOf("max_length");
+    warnings->push_back((where.empty() ? model.path : where) + ": max_length " +
+                        std::to_string(train.maxLength) + " is beyond the model's " +
+                        std::to_string(model.maxPositions) +
+                        " positions (max_position_embeddings), which it was not trained for");
+  }
+
+  std::vector<WeightSpec> weights = initialWeights(model);
+  std::vector<bool> trainable(weights.size(), false);
+  std::vector<ResolvedTarget> targets;
+  if (adapter.lora) {
+    if (!train.trainable.empty())
+      return makeError(train.whereOf("trainable"),
+                       "'trainable' chooses among the model's own weights, which an adapter leaves "
+                       "as they are; remove it, or compile without an adapter");
+    Result<std::vector<ResolvedTarget>> resolved = resolveTargets(model, *adapter.lora);
+    if (!resolved)
+      return resolved.takeError();
+    targets = std::move(*resolved);
+  } else {
+    Result<std::vector<bool>> chosen = chooseTrainable(weights, train);
+    if (!chosen)
+      return chosen.takeError();
+    trainable = std::move(*chosen);
+  }
+  context.loadDialect<ft::FTDialect, func::FuncDialect>();
+  return ForwardBuilder(context, model, train).build(weights, trainable, targets);
+}
+
+} // namespace ftc

@@ -1,0 +1,281 @@
+//===- ModelConfig.cpp - reading a Hugging Face config.json ----------------===//
+// Each key checked for type, range and what is supported; every default resolved.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "ftc/Frontend/ModelConfig.h"
+
+#include "ConfigReading.h"
+#include "ftc/Frontend/ModelLayout.h"
+#include "ftc/Support/AtomicFile.h"
+
+#include <set>
+
+namespace ftc {
+
+namespace {
+
+// Beyond every model there is, and small enough that no product of sizes leaves int64.
+constexpr int64_t kMaxWidth = int64_t{1} << 20;
+constexpr int64_t kMaxVocabulary = int64_t{1} << 26;
+constexpr int64_t kMaxLayers = 4096;
+
+class ModelReader {
+public:
+  ModelReader(const json::Value &value, ModelConfig &config, std::vector<std::string> *warnings)
+      : in(value, config.path), config(config), warnings(warnings) {}
+
+  Status read() {
+    for (auto part : {&ModelReader::readFamily, &ModelReader::readSizes, &ModelReader::readHeads,
+                      &ModelReader::readFlags, &ModelReader::readDtype, &ModelReader::readRest})
+      if (Status s = (this->*part)(); !s)
+        return s;
+    Result<RopeConfig> rope = detail::readRope(in, *config.family, config.maxPositions, warnings);
+    if (!rope)
+      return rope.takeError();
+    config.kinds = {{"full_attention", *rope}};
+    config.kindOf.assign(static_cast<size_t>(config.layers), 0);
+    detail::warnAboutUnknownKeys(in, detail::harmlessModelKeys(), warnings);
+    return Status::ok();
+  }
+
+private:
+  /// Moves a result into `out`; on failure keeps the error and answers false.
+  template <class T> bool get(Result<T> result, T &out) {
+    if (!result) {
+      failure = result.takeError();
+      return false;
+    }
+    out = std::move(*result);
+    return true;
+  }
+  Status failed() { return std::move(*failure); }
+
+  Status readFamily() {
+    std::string type;
+    if (!get(in.getString("model_type"), type))
+      return failed();
+    config.family = findFamily(type);
+    if (!config.family)
+      return in.errorAt("model_type",
+                        "is " + quoted(type) +
+                            ", which is not supported; supported: " + detail::list(familyNames()));
+    std::vector<std::string> architectures;
+    if (!get(in.getStringList("architectures"), architectures))
+      return failed();
+    std::string expected(config.family->architecture);
+    bool found = architectures.empty();
+    for (const std::string &name : architectures)
+      found |= name == expected;
+    if (!found && warnings)
+      warnings->push_back(in.whereOf("architectures") + ": the model is a " +
+                          quoted(architectures.front()) + "; it is trained as a " + expected);
+    return Status::ok();
+  }
+
+  Status readSizes() {
+    std::optional<int64_t> positions;
+    if (!get(in.getInt("hidden_size", 1, kMaxWidth), config.hiddenSize) ||
+        !get(in.getInt("num_hidden_layers", 1, kMaxLayers), config.layers) ||
+        !get(in.getInt("intermediate_size", 1, kMaxWidth), config.intermediateSize) ||
+        !get(in.getInt("vocab_size", 1, kMaxVocabulary), config.vocabSize) ||
+        !get(in.getOptionalInt("max_position_embeddings", 1), positions))
+      return failed();
+    config.maxPositions = positions.value_or(2048); // LlamaConfig's
+    return Status::ok();
+  }
+
+  Status readHeads() {
+    std::optional<int64_t> kvHeads, headDim;
+    if (!get(in.getInt("num_attention_heads", 1, kMaxWidth), config.heads) ||
+        !get(in.getOptionalInt("num_key_value_heads", 1, kMaxWidth), kvHeads) ||
+        !get(in.getOptionalInt("head_dim", 1, kMaxWidth), headDim))
+      return failed();
+    int64_t hidden = config.hiddenSize, heads = config.heads;
+    config.kvHeads = kvHeads.value_or(heads);
+    if (heads % config.kvHeads != 0)
+      return in.errorAt("num_key_value_heads",
+                        "is " + std::to_string(config.kvHeads) +
+                            "; it must divide num_attention_heads, " + std::to_string(heads) +
+                            ", since query heads share key-value heads evenly");
+    if (!headDim && hidden % heads != 0)
+      return in.errorAt("hidden_size",
+                        "is " + std::to_string(hidden) + ", no multiple of num_attention_heads " +
+                            std::to_string(heads) + "; change one, or give head_dim");
+    config.headDim = headDim.value_or(hidden / heads);
+    if (config.headDim % 2 != 0)
+      return in.errorAt(headDim ? "head_dim" : "hidden_size",
+                        headDim ? "is " + std::to_string(config.headDim) +
+                                      "; rotary positions need an even one"
+                                : "gives heads of " + std::to_string(config.headDim) +
+                                      " columns; rotary positions need an even number");
+    if (config.queryWidth() > kMaxWidth)
+      return in.errorAt("num_attention_heads",
+                        "x head_dim is " + std::to_string(config.queryWidth()) +
+                            "; it must be at most " + std::to_string(kMaxWidth));
+    return Status::ok();
+  }
+
+  Status readFlag(std::string_view key, bool fallback, bool &out) {
+    std::optional<bool> value;
+    if (!get(in.getOptionalBool(key), value))
+      return failed();
+    out = value.value_or(fallback);
+    return Status::ok();
+  }
+
+  Status readBias(BiasRule rule, std::string_view key, bool &out) {
+    out = false;
+    return rule == BiasRule::ByKey ? readFlag(key, false, out) : Status::ok();
+  }
+
+  Status readFlags() {
+    const Family &family = *config.family;
+    if (Status s = readBias(family.qkvBias, family.attentionBiasKey, config.qkvBias); !s)
+      return s;
+    if (Status s = readBias(family.outputBias, family.attentionBiasKey, config.outputBias); !s)
+      return s;
+    if (Status s = readBias(family.mlpBias, family.mlpBiasKey, config.mlpBias); !s)
+      return s;
+    return readFlag("tie_word_embeddings", family.tiedEmbeddings, config.tiedEmbeddings);
+  }
+
+  Status readDtype() {
+    std::optional<std::string> dtype, old;
+    if (!get(in.getOptionalString("dtype"), dtype) ||
+        !get(in.getOptionalString("torch_dtype"), old))
+      return failed();
+    if (dtype && old && *dtype != *old)
+      return in.errorAt("dtype", "is " + quoted(*dtype) + ", but 'torch_dtype' is " + quoted(*old) +
+                                     "; keep one of them");
+    std::string name = dtype ? *dtype : old.value_or("float32");
+    if (name == "float32")
+      config.dtype = DType::F32;
+    else if (name == "bfloat16")
+      config.dtype = DType::BF16;
+    else if (name == "float16")
+      config.dtype = DType::F16;
+    else
+      return in.errorAt(dtype ? "dtype" : "torch_dtype",
+                        "is " + quoted(name) + "; it must be float32, bfloat16 or float16");
+    return Status::ok();
+  }
+
+  /// The activation, the numbers, and what must have the one value that is supported.
+  Status readRest() {
+    const Family &family = *config.family;
+    std::optional<std::string> activation;
+    std::optional<double> eps, range, dropout;
+    std::optional<int64_t> slices;
+    bool interleaved = false;
+    if (!get(in.getOptionalString(family.activationKey), activation) ||
+        !get(in.getOptionalDouble(family.normEpsKey, 0.0, 1.0), eps) ||
+        !get(in.getOptionalDouble("initializer_range", 0.0, 1.0), range) ||
+        !get(in.getOptionalDouble("attention_dropout", 0.0, 1.0), dropout) ||
+        !get(in.getOptionalInt("pretraining_tp"), slices))
+      return failed();
+    // "swish" is transformers' other name of silu.
+    if (activation && *activation != "silu" && *activation != "swish")
+      return in.errorAt(family.activationKey,
+                        "is " + quoted(*activation) + ", which is not supported; it must be silu");
+    if (dropout.value_or(0) != 0)
+      return in.errorAt("attention_dropout",
+                        "is " + json::formatDouble(*dropout) +
+                            "; dropout within attention is not supported yet, set it to 0.0");
+    if (slices.value_or(1) != 1)
+      return in.errorAt(
+          "pretraining_tp",
+          "is " + std::to_string(*slices) +
+              "; sliced products are not supported, set it to 1 (the same function, up "
+              "to rounding)");
+    if (Status s = readFlag("rope_interleaved", false, interleaved); !s)
+      return s;
+    if (interleaved)
+      return in.errorAt("rope_interleaved",
+                        "is true; only rotated halves are supported, that is false");
+    if (Status s = checkQuantization(); !s)
+      return s;
+    config.normEps = eps.value_or(family.normEps);
+    config.initializerRange = range && *range != 0 ? *range : 0.02; // as PreTrainedModel
+    return Status::ok();
+  }
+
+  Status checkQuantization() {
+    const json::Value *quantization = in.get("quantization_config");
+    if (!quantization || detail::saysNothing(*quantization))
+      return Status::ok();
+    const json::Value *method = quantization->find("quant_method");
+    std::string name =
+        method && method->asString() ? quoted(*method->asString()) : "an unknown method";
+    return in.errorAt("quantization_config",
+                      "says that the weights are quantized with " + name +
+                          ", which is not supported yet; use the unquantized model");
+  }
+
+  json::ObjectReader in;
+  ModelConfig &config;
+  std::vector<std::string> *warnings;
+  std::optional<Error> failure;
+};
+
+} // namespace
+
+Result<ModelConfig> readModelConfig(const std::string &path, std::vector<std::string> *warnings) {
+  ModelConfig config;
+  bool directory = isDirectory(path);
+  config.path = directory ? joinPath(path, "config.json") : path;
+  if (directory && !fileExists(config.path))
+    return makeError(path, "holds no config.json; give a Hugging Face model directory, or the path "
+                           "of a config.json");
+  Result<std::string> text = readFile(config.path);
+  if (!text)
+    return text.takeError();
+  config.text = std::move(*text);
+  Result<json::Value> value = json::parse(config.text, config.path);
+  if (!value)
+    return value.takeError();
+  if (Status s = ModelReader(*value, config, warnings).read(); !s)
+    return s.takeError();
+  if (directory && (fileExists(joinPath(path, "model.safetensors")) ||
+                    fileExists(joinPath(path, "model.safetensors.index.json")))) {
+    config.directory = path;
+    if (Status s = readStorage(config, path); !s)
+      return s.takeError();
+  }
+  return config;
+}
+
+std::string describe(const ModelConfig &config) {
+  auto number = [](int64_t value) { return std::to_string(value); };
+  const RopeConfig &rope = config.kinds.front().rope;
+  std::string text(config.family->modelType);
+  text += ": " + number(config.layers) + (config.layers == 1 ? " layer" : " layers") + ", hidden " +
+          number(config.hiddenSize) + ", " + number(config.heads) + " heads of " +
+          number(config.headDim) + " over " + number(config.kvHeads) +
+          " key-value heads, SiLU MLP of " + number(config.intermediateSize) + ", RMS norm eps " +
+          json::formatDouble(config.normEps) + ", RoPE " +
+          (rope.type == RopeType::Llama3 ? "llama3" : "default") + " theta " +
+          json::formatDouble(rope.theta);
+  if (rope.type == RopeType::Llama3)
+    text += " factor " + json::formatDouble(rope.factor);
+  std::vector<std::string_view> biases;
+  if (config.qkvBias)
+    biases.push_back("q, k, v");
+  if (config.outputBias)
+    biases.push_back("o");
+  if (config.mlpBias)
+    biases.push_back("MLP");
+  if (!biases.empty())
+    text += ", biases in " + detail::list(biases);
+  std::set<std::string_view> dtypes;
+  for (const auto &entry : config.storage)
+    dtypes.insert(dtypeName(entry.second));
+  if (dtypes.empty())
+    dtypes.insert(dtypeName(config.dtype));
+  text += ", vocabulary " + number(config.vocabSize) +
+          (config.tiedEmbeddings ? " (embeddings tied)" : "") + ", " +
+          number(parameterCount(config)) + " parameters, stored as " +
+          detail::list({dtypes.begin(), dtypes.end()});
+  return text;
+}
+
+} // namespace ftc

@@ -1,0 +1,178 @@
+//===- ModelLayout.cpp - modules and weights of a model --------------------===//
+// The module tree of a config, its weights, and their check against files.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "ftc/Frontend/ModelLayout.h"
+
+#include "ftc/Support/Safetensors.h"
+
+#include <set>
+
+namespace ftc {
+
+namespace {
+
+std::string join(std::string_view left, std::string_view right) {
+  return std::string(left) + '.' + std::string(right);
+}
+
+/// Adds the modules above `path` that are not there yet.
+void addContainersOf(std::vector<ModuleSpec> &modules, std::string_view path) {
+  for (size_t dot = path.find('.'); dot != path.npos; dot = path.find('.', dot + 1)) {
+    std::string_view prefix = path.substr(0, dot);
+    bool known = false;
+    for (const ModuleSpec &module : modules)
+      known |= module.path == prefix;
+    if (!known)
+      modules.push_back({std::string(prefix), ModuleKind::Container});
+  }
+}
+
+} // namespace
+
+std::vector<ModuleSpec> modelModules(const ModelConfig &config) {
+  const Family &family = *config.family;
+  int64_t hidden = config.hiddenSize, ffn = config.intermediateSize;
+  int64_t queries = config.queryWidth(), keys = config.keyWidth();
+  std::vector<ModuleSpec> modules;
+  addContainersOf(modules, family.embedding);
+  modules.push_back(
+      {std::string(family.embedding), ModuleKind::Embedding, hidden, config.vocabSize});
+  addContainersOf(modules, family.layers);
+  modules.push_back({std::string(family.layers), ModuleKind::Container});
+  for (int64_t i = 0; i < config.layers; ++i) {
+    std::string layer = join(family.layers, std::to_string(i));
+    std::string attention = join(layer, family.attention), mlp = join(layer, family.mlp);
+    modules.push_back({layer, ModuleKind::Container});
+    modules.push_back({attention, ModuleKind::Container});
+    modules.push_back(
+        {join(attention, "q_proj"), ModuleKind::Linear, hidden, queries, config.qkvBias});
+    modules.push_back(
+        {join(attention, "k_proj"), ModuleKind::Linear, hidden, keys, config.qkvBias});
+    modules.push_back(
+        {join(attention, "v_proj"), ModuleKind::Linear, hidden, keys, config.qkvBias});
+    modules.push_back(
+        {join(attention, "o_proj"), ModuleKind::Linear, queries, hidden, config.outputBias});
+    modules.push_back({mlp, ModuleKind::Container});
+    modules.push_back({join(mlp, "gate_proj"), ModuleKind::Linear, hidden, ffn, config.mlpBias});
+    modules.push_back({join(mlp, "up_proj"), ModuleKind::Linear, hidden, ffn, config.mlpBias});
+    modules.push_back({join(mlp, "down_proj"), ModuleKind::Linear, ffn, hidden, config.mlpBias});
+    modules.push_back({join(mlp, "act_fn"), ModuleKind::Container});
+    modules.push_back({join(layer, family.attentionNorm), ModuleKind::Norm, hidden, 1});
+    modules.push_back({join(layer, family.mlpNorm), ModuleKind::Norm, hidden, 1});
+  }
+  modules.push_back({std::string(family.finalNorm), ModuleKind::Norm, hidden, 1});
+  size_t dot = family.layers.rfind('.');
+  if (dot != family.layers.npos)
+    modules.push_back({join(family.layers.substr(0, dot), "rotary_emb"), ModuleKind::Container});
+  modules.push_back({std::string(family.head), ModuleKind::Head, hidden, config.vocabSize});
+  return modules;
+}
+
+int64_t WeightSpec::elements() const {
+  int64_t product = 1;
+  for (int64_t size : shape)
+    product *= size;
+  return product;
+}
+
+std::vector<WeightSpec> initialWeights(const ModelConfig &config) {
+  std::vector<WeightSpec> weights;
+  auto add = [&](std::string name, std::vector<int64_t> shape, WeightInit init) {
+    auto stored = config.storage.find(name);
+    DType dtype = stored == config.storage.end() ? config.dtype : stored->second;
+    weights.push_back({std::move(name), std::move(shape), dtype, init});
+  };
+  for (const ModuleSpec &module : modelModules(config)) {
+    switch (module.kind) {
+    case ModuleKind::Container:
+      break;
+    case ModuleKind::Norm:
+      add(module.path + ".weight", {module.in}, WeightInit::Ones);
+      break;
+    case ModuleKind::Head:
+      if (config.tiedEmbeddings)
+        break;
+      [[fallthrough]];
+    case ModuleKind::Embedding:
+    case ModuleKind::Linear:
+      add(module.path + ".weight", {module.out, module.in}, WeightInit::Normal);
+      if (module.bias)
+        add(module.path + ".bias", {module.out}, WeightInit::Zeros);
+      break;
+    }
+  }
+  return weights;
+}
+
+int64_t parameterCount(const ModelConfig &config) {
+  int64_t sum = 0;
+  for (const WeightSpec &weight : initialWeights(config))
+    sum += weight.elements();
+  return sum;
+}
+
+//===-- Weights on disk ---------------------------------------------------===//
+
+/// RoPE's frequencies, which transformers saved as a buffer before 4.32, and a tied head's copy.
+static bool isHarmless(const ModelConfig &config, std::string_view name) {
+  std::string_view buffer = ".rotary_emb.inv_freq";
+  if (name.size() > buffer.size() && name.substr(name.size() - buffer.size()) == buffer)
+    return true;
+  return config.tiedEmbeddings && name == join(config.family->head, "weight");
+}
+
+Status readStorage(ModelConfig &config, const std::string &directory) {
+  Result<SafetensorsDirectory> opened = SafetensorsDirectory::open(directory);
+  if (!opened)
+    return opened.takeError();
+  const SafetensorsDirectory &files = *opened;
+
+  std::vector<WeightSpec> weights = initialWeights(config);
+  std::set<std::string, std::less<>> expected;
+  std::vector<std::string> missing, extra;
+  for (const WeightSpec &weight : weights) {
+    expected.insert(weight.name);
+    const TensorView *tensor = files.find(weight.name);
+    if (!tensor) {
+      missing.push_back(weight.name);
+      continue;
+    }
+    std::string where = files.fileOf(weight.name);
+    if (tensor->shape != weight.shape)
+      return makeError(where, quoted(weight.name, 200) + " has shape " +
+                                  shapeString(tensor->shape) + "; " + config.path + " asks for " +
+                                  shapeString(weight.shape));
+    if (tensor->dtype != DType::F32 && tensor->dtype != DType::BF16 && tensor->dtype != DType::F16)
+      return makeError(where, quoted(weight.name, 200) + " is " + dtypeName(tensor->dtype) +
+                                  ", which is not supported; a weight is F32, BF16 or F16");
+    config.storage[weight.name] = tensor->dtype;
+  }
+  for (const TensorView *tensor : files.tensors())
+    if (!expected.count(tensor->name) && !isHarmless(config, tensor->name))
+      extra.push_back(tensor->name);
+
+  auto report = [&](const std::vector<std::string> &names, const std::string &message) {
+    Error error = makeError(files.path(), message);
+    constexpr size_t kShown = 8;
+    for (size_t i = 0; i < names.size() && i < kShown; ++i)
+      error.note(names[i]);
+    if (names.size() > kShown)
+      error.note("and " + std::to_string(names.size() - kShown) + " more");
+    return error;
+  };
+  auto count = [](const std::vector<std::string> &names) {
+    return std::to_string(names.size()) + (names.size() == 1 ? " weight" : " weights");
+  };
+  if (!missing.empty()) {
+    Error error = report(missing, "lacks " + count(missing) + " that " + config.path + " asks for");
+    if (!extra.empty())
+      error.note("it holds " + quoted(extra.front(), 200) + ", which the config does not ask for");
+    return error;
+  }
+  if (!extra.empty())
+    return report(extra, "holds " + count(extra) + " that " + config.path + " does not ask for");
+  return Status::ok();
+}
+
+} // namespace ftc

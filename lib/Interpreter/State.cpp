@@ -1,0 +1,104 @@
+//===- State.cpp - first values of state, and step arguments --------------===//
+// Parameters by their init, segments by cu_seqlens, the run by its fields.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "ftc/Interpreter/Interpreter.h"
+#include "ftc/Support/Philox.h"
+
+#include "llvm/ADT/APFloat.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace ftc;
+using namespace ftc::ft;
+
+/// `value` as an element of `type` would hold it.
+static double rounded(double value, FloatType type) {
+  llvm::APFloat number(value);
+  bool inexact = false;
+  number.convert(type.getFloatSemantics(), llvm::APFloat::rmNearestTiesToEven, &inexact);
+  return number.convertToDouble();
+}
+
+static double floatArg(ParameterOp parameter, StringRef name) {
+  DictionaryAttr args = parameter.getInitArgsAttr();
+  auto number = dyn_cast_or_null<FloatAttr>(args ? args.get(name) : Attribute());
+  return number ? number.getValueAsDouble() : 0;
+}
+
+/// A table of f(position * inv_freq) * scale, [positions, frequencies].
+static void fillRope(ParameterOp parameter, double (*f)(double), HostValue &table) {
+  auto frequencies =
+      cast<DenseF32ArrayAttr>(parameter.getInitArgsAttr().get("inv_freq")).asArrayRef();
+  float scale = floatArg(parameter, "scale");
+  for (int64_t p = 0; p < table.shape[0]; ++p)
+    for (int64_t i = 0; i < table.shape[1]; ++i) {
+      float angle = static_cast<float>(p) * frequencies[i];
+      float value = static_cast<float>(f(angle));
+      table.data[p * table.shape[1] + i] = value * scale;
+    }
+}
+
+static HostValue initialValue(ParameterOp parameter, uint64_t seed) {
+  RankedTensorType type = parameter.getTensorType();
+  HostValue value{SmallVector<int64_t, 2>(type.getShape()),
+                  std::vector<double>(type.getNumElements(), 0)};
+  StringRef init = parameter.getInit();
+  uint64_t stream = siteHash(parameter.getSymName());
+  double bound = 1 / std::sqrt(type.getRank() ? type.getShape().back() : 1);
+  if (init == "rope_cos")
+    fillRope(parameter, std::cos, value);
+  else if (init == "rope_sin")
+    fillRope(parameter, std::sin, value);
+  for (auto [index, element] : llvm::enumerate(value.data)) {
+    if (init == "kaiming_uniform")
+      element = bound * (2 * uniform01(seed, stream, 0, index) - 1);
+    else if (init == "normal")
+      element = floatArg(parameter, "std") * normal(seed, stream, 0, index);
+    else if (init == "file")
+      element = bound * normal(seed, stream, 0, index);
+    if (auto storage = dyn_cast<DenseStorageAttr>(parameter.getStorage()))
+      element = rounded(element, cast<FloatType>(storage.getElementType()));
+  }
+  return value;
+}
+
+State ftc::ft::initState(ModuleOp module, uint64_t seed) {
+  State state;
+  for (ParameterOp parameter : module.getOps<ParameterOp>())
+    state[parameter.getSymName().str()] = initialValue(parameter, seed);
+  return state;
+}
+
+std::optional<HostValue> ftc::ft::makeSegments(int64_t tokens, ArrayRef<int64_t> cuSeqlens,
+                                               ArrayRef<int64_t> positions) {
+  if (cuSeqlens.empty() || cuSeqlens.front() != 0 || !llvm::is_sorted(cuSeqlens) ||
+      cuSeqlens.back() > tokens)
+    return std::nullopt;
+  if (!positions.empty() && static_cast<int64_t>(positions.size()) != tokens)
+    return std::nullopt;
+  HostValue segments{{3, tokens}, std::vector<double>(3 * tokens, 0)};
+  double *position = segments.data.data(), *begin = position + tokens, *end = begin + tokens;
+  for (size_t s = 0; s + 1 < cuSeqlens.size(); ++s)
+    for (int64_t t = cuSeqlens[s]; t < cuSeqlens[s + 1]; ++t) {
+      position[t] = t - cuSeqlens[s];
+      begin[t] = cuSeqlens[s];
+      end[t] = cuSeqlens[s + 1];
+    }
+  for (int64_t t = cuSeqlens.back(); t < tokens; ++t) {
+    begin[t] = t + 1;
+    end[t] = t;
+  }
+  for (size_t t = 0; t < positions.size(); ++t)
+    position[t] = positions[t];
+  return segments;
+}
+
+HostValue ftc::ft::makeRun(ArrayRef<std::pair<RunField, double>> fields) {
+  HostValue run{{getMaxEnumValForRunField() + 1},
+                std::vector<double>(getMaxEnumValForRunField() + 1, 0)};
+  for (auto [field, value] : fields)
+    run.data[static_cast<size_t>(field)] = value;
+  return run;
+}

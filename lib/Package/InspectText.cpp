@@ -1,0 +1,195 @@
+//===- InspectText.cpp - a package as tables for people --------------------===//
+// Memory first, then entry points, kernels by cost, passes.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "ftc/Package/Inspect.h"
+
+#include "KernelUse.h"
+
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+#include <tuple>
+
+namespace ftc {
+
+namespace {
+
+// Kernels below this rank are summed up in one line.
+constexpr size_t kernelsShown = 20;
+constexpr size_t remarksShown = 8;
+
+[[gnu::format(printf, 2, 3)]] void append(std::string &text, const char *format, ...) {
+  char line[512];
+  va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(line, sizeof line, format, arguments);
+  va_end(arguments);
+  text += line;
+}
+
+/// A name cut in its middle to `limit` bytes, so that both ends stay readable.
+std::string shortened(std::string_view name, size_t limit) {
+  if (name.size() <= limit)
+    return std::string(name);
+  size_t head = (limit - 3) / 2, tail = limit - 3 - head;
+  return std::string(name.substr(0, head)) + "..." + std::string(name.substr(name.size() - tail));
+}
+
+/// `1.23 G`, with decimal prefixes.
+std::string humanCount(uint64_t count) {
+  static const char *const units[] = {"", "k", "M", "G", "T", "P", "E"};
+  double value = static_cast<double>(count);
+  size_t unit = 0;
+  for (; value >= 999.5 && unit + 1 < std::size(units); ++unit)
+    value /= 1000;
+  char text[32];
+  std::snprintf(text, sizeof text, unit ? "%.2f %s" : "%.0f%s", value, units[unit]);
+  return text;
+}
+
+double share(uint64_t part, uint64_t whole) {
+  return whole ? 100.0 * static_cast<double>(part) / static_cast<double>(whole) : 0.0;
+}
+
+void memoryText(const package::Package &root, std::string &text) {
+  const package::Memory &memory = *root.memory();
+  const package::Entry &entry = *root.entries()->Get(memory.peak_entry());
+  std::string_view site =
+      root.strings()->Get(entry.launches()->Get(entry.peak_launch())->site())->string_view();
+  struct Row {
+    const char *name;
+    uint64_t bytes;
+    const char *what;
+  };
+  const Row rows[] = {{"parameters", memory.parameters(), "base weights as stored, mapped"},
+                      {"trainable", memory.trainable(), "what is trained"},
+                      {"gradients", memory.gradients(), "accumulators"},
+                      {"optimizer", memory.optimizer(), "moments"},
+                      {"tables", memory.tables(), "constants made at load"},
+                      {"arena", memory.arena(), "everything within one step"},
+                      {"peak", memory.peak(), "the sum of all above"},
+                      {"saved activations", memory.saved_activations(), "of the arena"},
+                      {"workspace", memory.workspace(), "scratch of the products, apart"}};
+  text += "\nMemory\n";
+  for (const Row &row : rows)
+    append(text, "  %-18s %12s %16llu B  %s\n", row.name, humanBytes(row.bytes).c_str(),
+           static_cast<unsigned long long>(row.bytes), row.what);
+  append(text, "  the arena is fullest in %s, launch %u, %s\n", entry.name()->c_str(),
+         entry.peak_launch(), shortened(site, 50).c_str());
+}
+
+void entriesText(const package::Package &root, std::string &text) {
+  append(text, "\nEntry points\n  %-12s %9s %12s %12s %12s %10s\n", "", "launches", "FLOP", "bytes",
+         "arena", "planned");
+  for (const package::Entry *entry : *root.entries()) {
+    uint64_t flops = 0, bytes = 0;
+    for (const package::Launch *launch : *entry->launches()) {
+      flops += launch->flops();
+      bytes += launch->bytes();
+    }
+    // How near the plan comes to what no plan can beat.
+    double ratio = entry->live_bytes() ? static_cast<double>(entry->arena_bytes()) /
+                                             static_cast<double>(entry->live_bytes())
+                                       : 1.0;
+    append(text, "  %-12s %9u %12s %12s %12s %9.3fx\n",
+           shortened(entry->name()->string_view(), 12).c_str(), entry->launches()->size(),
+           humanCount(flops).c_str(), humanBytes(bytes).c_str(),
+           humanBytes(entry->arena_bytes()).c_str(), ratio);
+  }
+  text += "  (planned: arena over the largest sum of live bytes)\n";
+}
+
+void kernelsText(const package::Package &root, std::string &text) {
+  const package::Entry &entry = *root.entries()->Get(representativeEntry(root));
+  std::vector<KernelUse> uses = kernelUses(root);
+  uint64_t flops = 0;
+  for (const KernelUse &use : uses)
+    flops += use.flops;
+  std::sort(uses.begin(), uses.end(), [](const KernelUse &a, const KernelUse &b) {
+    return std::tie(b.flops, b.bytes, a.kernel) < std::tie(a.flops, a.bytes, b.kernel);
+  });
+  append(text, "\nKernels of %s: %zu, by FLOP\n  %-44s %-14s %6s %10s %6s %10s\n",
+         shortened(entry.name()->string_view(), 30).c_str(), uses.size(), "", "family", "count",
+         "FLOP", "share", "bytes");
+  KernelUse rest;
+  for (size_t i = 0; i < uses.size(); ++i) {
+    const KernelUse &use = uses[i];
+    if (i >= kernelsShown) {
+      rest.count += use.count;
+      rest.flops += use.flops;
+      rest.bytes += use.bytes;
+      continue;
+    }
+    const package::Kernel &kernel = *root.kernels()->Get(use.kernel);
+    append(text, "  %-44s %-14s %6llu %10s %5.1f%% %10s\n",
+           shortened(kernel.name()->string_view(), 44).c_str(),
+           shortened(kernel.family()->string_view(), 14).c_str(),
+           static_cast<unsigned long long>(use.count), humanCount(use.flops).c_str(),
+           share(use.flops, flops), humanBytes(use.bytes).c_str());
+  }
+  if (uses.size() > kernelsShown) {
+    std::string name = std::to_string(uses.size() - kernelsShown) + " more";
+    append(text, "  %-44s %-14s %6llu %10s %5.1f%% %10s\n", name.c_str(), "",
+           static_cast<unsigned long long>(rest.count), humanCount(rest.flops).c_str(),
+           share(rest.flops, flops), humanBytes(rest.bytes).c_str());
+  }
+}
+
+void passesText(const package::Package &root, std::string &text) {
+  if (root.passes()->size() == 0)
+    return;
+  text += "\nPasses\n";
+  for (const package::Pass *pass : *root.passes()) {
+    text += "  " + pass->name()->str();
+    const char *separator = ": ";
+    if (pass->statistics())
+      for (const package::Statistic *statistic : *pass->statistics()) {
+        text += separator + statistic->name()->str() + " = " + std::to_string(statistic->value());
+        separator = ", ";
+      }
+    text += '\n';
+    if (!pass->remarks())
+      continue;
+    size_t count = pass->remarks()->size(), shown = std::min(count, remarksShown);
+    for (size_t i = 0; i < shown; ++i)
+      text += "    " +
+              pass->remarks()->Get(static_cast<flatbuffers::uoffset_t>(i))->str() + '\n';
+    if (count > shown)
+      text += "    and " + std::to_string(count - shown) + " more (--json shows all)\n";
+  }
+}
+
+} // namespace
+
+std::string humanBytes(uint64_t bytes) {
+  static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  double value = static_cast<double>(bytes);
+  size_t unit = 0;
+  for (; value >= 1023.995 && unit + 1 < std::size(units); ++unit)
+    value /= 1024;
+  char text[32];
+  std::snprintf(text, sizeof text, unit ? "%.2f %s" : "%.0f %s", value, units[unit]);
+  return text;
+}
+
+std::string inspectText(const Package &package) {
+  const package::Package &root = package.root();
+  std::string text = package.path() + "\n";
+  append(text, "  target %s %s, compiled by %s; %s of package, %s of code\n", root.target()->c_str(),
+         shortened(root.arch()->string_view(), 30).c_str(),
+         shortened(root.compiler()->string_view(), 30).c_str(), humanBytes(package.size()).c_str(),
+         humanBytes(root.code() ? root.code()->size() : 0).c_str());
+  append(text,
+         "  a step takes %lld tokens (%lld x %lld) in at most %lld segments; vocabulary %lld\n",
+         static_cast<long long>(root.tokens()), static_cast<long long>(root.batch()),
+         static_cast<long long>(root.max_length()), static_cast<long long>(root.max_segments()),
+         static_cast<long long>(root.vocab()));
+  memoryText(root, text);
+  entriesText(root, text);
+  kernelsText(root, text);
+  passesText(root, text);
+  return text;
+}
+
+} // namespace ftc

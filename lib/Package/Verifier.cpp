@@ -1,0 +1,212 @@
+//===- Verifier.cpp - the header, kernels, code and files of a package -----===//
+// Also the order of all checks and the arithmetic that they share.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "Verifier.h"
+
+#include "ftc/Package/CpuAbi.h"
+#include "ftc/Support/Json.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <elf.h>
+
+namespace ftc {
+
+namespace {
+
+constexpr int64_t int32Limit = INT32_MAX;
+// More per thread than any kernel can have a use for.
+constexpr uint64_t scratchLimit = uint64_t{1} << 32;
+
+bool isHash(const flatbuffers::String *text) {
+  std::string_view view = text->string_view();
+  return view.size() == 32 && view.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+} // namespace
+
+std::optional<uint64_t> checkedAdd(uint64_t a, uint64_t b) {
+  uint64_t sum;
+  return __builtin_add_overflow(a, b, &sum) ? std::nullopt : std::optional<uint64_t>(sum);
+}
+
+std::optional<uint64_t> checkedMultiply(uint64_t a, uint64_t b) {
+  uint64_t product;
+  return __builtin_mul_overflow(a, b, &product) ? std::nullopt : std::optional<uint64_t>(product);
+}
+
+Status PackageVerifier::verify() {
+  Status (PackageVerifier::*const steps[])() = {
+      &PackageVerifier::header, &PackageVerifier::tensors, &PackageVerifier::kernels,
+      &PackageVerifier::code,   &PackageVerifier::memory,  &PackageVerifier::entries,
+      &PackageVerifier::files};
+  for (auto step : steps)
+    if (Status status = (this->*step)(); !status)
+      return status;
+  return Status::ok();
+}
+
+Status PackageVerifier::unique(const flatbuffers::String *name, const std::string &where) {
+  std::string_view view = name->string_view();
+  if (view.empty() || view.find('\0') != std::string_view::npos)
+    return fail(where, "the name is empty or holds a NUL");
+  names.push_back(view);
+  return Status::ok();
+}
+
+Status PackageVerifier::header() {
+  if (root.format_version() != packageFormatVersion)
+    return fail("", "has format " + std::to_string(root.format_version()) + "; this ftc reads " +
+                        std::to_string(packageFormatVersion) + ": compile it again with this ftc");
+  if (root.schema_hash()->string_view() != schemaHash())
+    return fail("", "was written by " + quoted(root.compiler()->string_view()) +
+                        " for another schema (" + quoted(root.schema_hash()->string_view()) +
+                        ", this ftc has '" + schemaHash() + "'): compile it again with this ftc");
+  if (root.target()->string_view() != "cpu")
+    return fail("", "is for the target " + quoted(root.target()->string_view()) +
+                        "; this runtime runs packages for 'cpu'");
+  if (root.cpu_abi() != FTC_CPU_ABI_VERSION)
+    return fail("", "its kernels have CPU ABI " + std::to_string(root.cpu_abi()) +
+                        "; this runtime has " + std::to_string(FTC_CPU_ABI_VERSION) +
+                        ": compile it again with this ftc");
+  if (!isHash(root.model_hash()) || !isHash(root.adapter_hash()) || !isHash(root.train_hash()))
+    return fail("", "model_hash, adapter_hash or train_hash is not 32 hexadecimal digits");
+  struct Number {
+    const char *name;
+    int64_t value;
+  };
+  for (Number number : {Number{"tokens", root.tokens()}, Number{"max_segments", root.max_segments()},
+                        Number{"batch", root.batch()}, Number{"max_length", root.max_length()},
+                        Number{"vocab", root.vocab()}})
+    if (number.value < 1 || number.value > int32Limit)
+      return fail(number.name, "is " + std::to_string(number.value) + ", not within 1 to 2^31 - 1");
+  if (root.batch() * root.max_length() != root.tokens())
+    return fail("tokens", "is " + std::to_string(root.tokens()) + ", not batch x max_length = " +
+                              std::to_string(root.batch()) + " x " +
+                              std::to_string(root.max_length()));
+  if (root.max_segments() > root.tokens())
+    return fail("max_segments", "is " + std::to_string(root.max_segments()) + ", over tokens = " +
+                                    std::to_string(root.tokens()));
+  if (!isKnown(root.output()))
+    return fail("output", "has the unknown value " + std::to_string(int(root.output())));
+  Result<json::Value> config = json::parse(root.train_config()->string_view(), "train_config");
+  if (!config)
+    return fail("", config.error().str());
+  if (!config->isObject())
+    return fail("train_config", "is not a JSON object");
+  return Status::ok();
+}
+
+Status PackageVerifier::kernels() {
+  names.clear();
+  for (uint32_t i = 0; i < root.kernels()->size(); ++i)
+    if (Status status = kernel(i); !status)
+      return status;
+  std::sort(names.begin(), names.end());
+  auto twice = std::adjacent_find(names.begin(), names.end());
+  if (twice != names.end())
+    return fail("kernels", "two are named " + quoted(*twice));
+  return Status::ok();
+}
+
+Status PackageVerifier::kernel(uint32_t index) {
+  const package::Kernel &kernel = *root.kernels()->Get(index);
+  std::string where = "kernel " + std::to_string(index);
+  if (Status status = unique(kernel.name(), where); !status)
+    return status;
+  where += ' ' + quoted(kernel.name()->string_view());
+  if (kernel.family()->size() == 0)
+    return fail(where, "the family is empty");
+  if (kernel.args()->size() == 0)
+    return fail(where, "has no arguments");
+  for (uint32_t i = 0; i < kernel.args()->size(); ++i) {
+    const package::KernelArg &arg = *kernel.args()->Get(i);
+    if (!isKnown(arg.access()) || !isKnown(arg.dtype()))
+      return fail(where, "argument " + std::to_string(i) + " has an unknown access or dtype");
+  }
+  if (kernel.scratch_bytes() > scratchLimit)
+    return fail(where, "scratch_bytes is " + std::to_string(kernel.scratch_bytes()) + ", over " +
+                           std::to_string(scratchLimit));
+  if (kernel.grain() < 1)
+    return fail(where, "grain is " + std::to_string(kernel.grain()) + ", below 1");
+  if (!kernel.gemm() == !kernel.symbol())
+    return fail(where, "a kernel is either a product or a symbol of the code");
+  if (kernel.gemm())
+    return gemm(kernel, where);
+  std::string_view symbol = kernel.symbol()->string_view();
+  if (symbol.empty() || symbol.find('\0') != std::string_view::npos)
+    return fail(where, "the symbol is empty or holds a NUL");
+  return Status::ok();
+}
+
+Status PackageVerifier::gemm(const package::Kernel &kernel, const std::string &where) {
+  const package::Gemm &gemm = *kernel.gemm();
+  struct Number {
+    const char *name;
+    int64_t value, least;
+  };
+  for (Number number :
+       {Number{"m", gemm.m(), 1}, Number{"n", gemm.n(), 1}, Number{"k", gemm.k(), 1},
+        Number{"lda", gemm.lda(), gemm.transpose_a() ? gemm.m() : gemm.k()},
+        Number{"ldb", gemm.ldb(), gemm.transpose_b() ? gemm.k() : gemm.n()},
+        Number{"ldc", gemm.ldc(), gemm.n()}})
+    if (number.value < number.least || number.value > int32Limit)
+      return fail(where, std::string("gemm.") + number.name + " is " +
+                             std::to_string(number.value) + ", not within " +
+                             std::to_string(number.least) + " to 2^31 - 1");
+  if (!std::isfinite(gemm.scale()) || !std::isfinite(static_cast<float>(gemm.scale())))
+    return fail(where, "gemm.scale is not finite");
+  if (kernel.args()->size() != 3)
+    return fail(where, "a product has 3 arguments, not " + std::to_string(kernel.args()->size()));
+  for (unsigned i = 0; i < 2; ++i) {
+    const package::KernelArg &arg = *kernel.args()->Get(i);
+    if (arg.access() != package::Access::read || arg.dtype() == package::DType::i32)
+      return fail(where, "argument " + std::to_string(i) + " of a product is read, of f32, bf16 or f16");
+  }
+  const package::KernelArg &result = *kernel.args()->Get(2);
+  package::Access access = gemm.accumulate() ? package::Access::readwrite : package::Access::write;
+  if (result.dtype() != package::DType::f32 || result.access() != access)
+    return fail(where, std::string("argument 2 of this product is f32, ") +
+                           package::EnumNameAccess(access));
+  return Status::ok();
+}
+
+Status PackageVerifier::code() {
+  bool needed = std::any_of(root.kernels()->begin(), root.kernels()->end(),
+                            [](const package::Kernel *kernel) { return kernel->symbol() != nullptr; });
+  if (!root.code() || root.code()->size() == 0)
+    return needed ? Status(fail("code", "is missing, but kernels name symbols of it"))
+                  : Status::ok();
+  Elf64_Ehdr header;
+  if (root.code()->size() < sizeof header)
+    return fail("code", "is too short for an ELF image");
+  std::memcpy(&header, root.code()->data(), sizeof header);
+  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
+      header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
+      header.e_type != ET_DYN || header.e_machine != EM_X86_64)
+    return fail("code", "is not a 64-bit x86 ELF shared object");
+  return Status::ok();
+}
+
+Status PackageVerifier::files() {
+  names.clear();
+  for (uint32_t i = 0; i < root.files()->size(); ++i) {
+    const package::File &file = *root.files()->Get(i);
+    std::string where = "file " + std::to_string(i);
+    if (Status status = unique(file.name(), where); !status)
+      return status;
+    std::string_view name = file.name()->string_view();
+    // They are written into the output directory, and must not lead out of it.
+    if (name.find('/') != std::string_view::npos || name == "." || name == "..")
+      return fail(where, "the name " + quoted(name) + " is not that of a file in a directory");
+  }
+  std::sort(names.begin(), names.end());
+  auto twice = std::adjacent_find(names.begin(), names.end());
+  if (twice != names.end())
+    return fail("files", "two are named " + quoted(*twice));
+  return Status::ok();
+}
+
+} // namespace ftc

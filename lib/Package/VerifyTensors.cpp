@@ -1,0 +1,126 @@
+//===- VerifyTensors.cpp - checks on the tensors of a package --------------===//
+// Names, types, shapes, sizes, places in the state region, and where first values come from.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "Verifier.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ftc {
+
+using package::InitKind;
+using package::Role;
+
+Status PackageVerifier::tensors() {
+  const auto &tensors = *root.tensors();
+  names.clear();
+  for (uint32_t i = 0; i < tensors.size(); ++i)
+    if (Status status = tensor(i); !status)
+      return status;
+  symbols.resize(tensors.size());
+  for (uint32_t i = 0; i < tensors.size(); ++i)
+    symbols[i] = i;
+  auto name = [&](uint32_t index) { return tensors[index]->name()->string_view(); };
+  std::sort(symbols.begin(), symbols.end(),
+            [&](uint32_t a, uint32_t b) { return name(a) < name(b); });
+  for (size_t i = 1; i < symbols.size(); ++i)
+    if (name(symbols[i - 1]) == name(symbols[i]))
+      return fail("tensors", "two are named " + quoted(name(symbols[i])));
+  // Owners need every tensor checked first.
+  for (uint32_t i = 0; i < tensors.size(); ++i) {
+    const package::Tensor &tensor = *tensors[i];
+    std::string where = "tensor " + std::to_string(i) + ' ' + quoted(tensor.name()->string_view());
+    bool owned = tensor.role() == Role::moment1 || tensor.role() == Role::moment2 ||
+                 tensor.role() == Role::accumulator;
+    if (!owned) {
+      if (tensor.owner() != -1)
+        return fail(where, "owner is " + std::to_string(tensor.owner()) +
+                               ", but only moments and accumulators have one");
+      continue;
+    }
+    if (tensor.owner() < 0 || static_cast<uint32_t>(tensor.owner()) >= tensors.size() ||
+        tensors[static_cast<uint32_t>(tensor.owner())]->role() != Role::trainable)
+      return fail(where, "owner is " + std::to_string(tensor.owner()) +
+                             ", not the index of a trainable tensor");
+    const package::Tensor &owner = *tensors[static_cast<uint32_t>(tensor.owner())];
+    if (!std::equal(tensor.shape()->begin(), tensor.shape()->end(), owner.shape()->begin(),
+                    owner.shape()->end()))
+      return fail(where, "has not the shape of its owner " + quoted(owner.name()->string_view()));
+  }
+  return Status::ok();
+}
+
+Status PackageVerifier::tensor(uint32_t index) {
+  const package::Tensor &tensor = *root.tensors()->Get(index);
+  std::string where = "tensor " + std::to_string(index);
+  if (Status status = unique(tensor.name(), where); !status)
+    return status;
+  where += ' ' + quoted(tensor.name()->string_view());
+  std::string_view key = tensor.key()->string_view();
+  if (key.empty() || key.find('\0') != std::string_view::npos)
+    return fail(where, "the key is empty or holds a NUL");
+  if (!isKnown(tensor.role()) || !isKnown(tensor.dtype()) || !isKnown(tensor.init()))
+    return fail(where, "has an unknown role, dtype or init");
+  if (tensor.dtype() == package::DType::i32)
+    return fail(where, "has dtype i32, but tensors that outlive a step are of f32, bf16 or f16");
+  std::optional<uint64_t> bytes = tensorBytes(tensor.dtype(), *tensor.shape());
+  if (!bytes)
+    return fail(where, "the shape " + typeString(tensor.dtype(), *tensor.shape()) +
+                           " has a dimension below 1 or is too large");
+  if (*bytes != tensor.bytes())
+    return fail(where, "bytes is " + std::to_string(tensor.bytes()) + ", but " +
+                           typeString(tensor.dtype(), *tensor.shape()) + " takes " +
+                           std::to_string(*bytes));
+  if (tensor.role() != Role::base) {
+    uint64_t state = root.memory()->state();
+    if (tensor.offset() % packageAlignment != 0)
+      return fail(where, "offset " + std::to_string(tensor.offset()) + " is not a multiple of 64");
+    if (!within(tensor.offset(), tensor.bytes(), state))
+      return fail(where, "lies at " + std::to_string(tensor.offset()) + " with " +
+                             std::to_string(tensor.bytes()) + " bytes, outside the state region of " +
+                             std::to_string(state));
+  }
+  return tensorInit(tensor, where);
+}
+
+Status PackageVerifier::tensorInit(const package::Tensor &tensor, const std::string &where) {
+  auto wrong = [&](const char *what) {
+    return fail(where, std::string("init ") + package::EnumNameInitKind(tensor.init()) + what);
+  };
+  Role role = tensor.role();
+  switch (tensor.init()) {
+  case InitKind::file:
+    if (role != Role::base && role != Role::trainable)
+      return wrong(" is for base and trainable tensors");
+    break;
+  case InitKind::zeros:
+    if (role == Role::base)
+      return wrong(" is not for base tensors, which are bound");
+    break;
+  case InitKind::kaiming_uniform:
+  case InitKind::normal:
+    if (role != Role::trainable)
+      return wrong(" is for trainable tensors");
+    if (tensor.init() == InitKind::normal &&
+        !(std::isfinite(tensor.init_std()) && tensor.init_std() >= 0))
+      return wrong(" has a standard deviation that is negative or not finite");
+    if (tensor.init() == InitKind::kaiming_uniform && tensor.shape()->size() == 0)
+      return wrong(" needs a last dimension");
+    break;
+  case InitKind::rope_cos:
+  case InitKind::rope_sin:
+    if (role != Role::table || tensor.shape()->size() != 2)
+      return wrong(" is for tables of two dimensions");
+    if (!tensor.inv_freq() || static_cast<int64_t>(tensor.inv_freq()->size()) != (*tensor.shape())[1])
+      return wrong(" has not one inverse frequency for each column");
+    if (!std::all_of(tensor.inv_freq()->begin(), tensor.inv_freq()->end(),
+                     [](float value) { return std::isfinite(value); }) ||
+        !std::isfinite(tensor.init_scale()))
+      return wrong(" has an inverse frequency or a scale that is not finite");
+    break;
+  }
+  return Status::ok();
+}
+
+} // namespace ftc

@@ -1,0 +1,354 @@
+//===- Writer.cpp - a planned module as a package -------------------------===//
+// One op, one table.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "ftc/Package/Writer.h"
+
+#include "dialects/Launch/IR/Launch.h"
+#include "ftc/Analysis/Lifetimes.h"
+#include "ftc/Analysis/Report.h"
+#include "ftc/Package/CpuAbi.h"
+#include "ftc/Package/Package.h"
+
+#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSwitch.h"
+
+using namespace mlir;
+using namespace ftc;
+using namespace ftc::launch;
+
+namespace {
+package::DType dtypeOf(Type element) {
+  if (element.isBF16())
+    return package::DType::bf16;
+  if (element.isF16())
+    return package::DType::f16;
+  return element.isInteger(32) ? package::DType::i32 : package::DType::f32;
+}
+
+std::vector<int64_t> shapeOf(MemRefType type) {
+  return std::vector<int64_t>(type.getShape().begin(), type.getShape().end());
+}
+
+class Writer {
+public:
+  Writer(ModuleOp module, const PackageContents &contents) : module(module), contents(contents) {}
+
+  FailureOr<std::vector<uint8_t>> write() {
+    if (failed(header()))
+      return failure();
+    for (auto state : module.getOps<StateOp>())
+      if (failed(tensor(state)))
+        return failure();
+    placeState();
+    for (auto kernelOp : module.getOps<KernelOp>())
+      if (failed(kernel(kernelOp)))
+        return failure();
+    for (auto entryOp : module.getOps<EntryOp>())
+      if (failed(entry(entryOp)))
+        return failure();
+    memory();
+    for (const PassReport &report : getReports(module)) {
+      auto pass = std::make_unique<package::PassT>();
+      pass->name = report.pass;
+      for (const auto &[name, value] : report.statistics) {
+        auto statistic = std::make_unique<package::StatisticT>();
+        statistic->name = name;
+        statistic->value = value;
+        pass->statistics.push_back(std::move(statistic));
+      }
+      pass->remarks = report.remarks;
+      out.passes.push_back(std::move(pass));
+    }
+    out.code.assign(contents.code.begin(), contents.code.end());
+    return finishPackage(out);
+  }
+
+private:
+  LogicalResult header() {
+    out.format_version = packageFormatVersion;
+    out.schema_hash = schemaHash();
+    out.compiler = "ftc " FTC_VERSION;
+    out.target = contents.target;
+    out.arch = contents.arch;
+    out.cpu_abi = FTC_CPU_ABI_VERSION;
+    auto dictionary = module->getAttrOfType<DictionaryAttr>(kPackageAttr);
+    if (!dictionary)
+      return module.emitError("has no attribute ") << kPackageAttr
+                                                   << "; a package is made from what ftc compile "
+                                                      "or its dumps hold";
+    auto text = [&](StringRef name) {
+      auto attribute = dictionary.getAs<StringAttr>(name);
+      return attribute ? attribute.str() : std::string();
+    };
+    auto number = [&](StringRef name) {
+      auto attribute = dictionary.getAs<IntegerAttr>(name);
+      return attribute ? attribute.getInt() : 0;
+    };
+    auto moduleNumber = [&](StringRef name) {
+      auto attribute = module->getAttrOfType<IntegerAttr>(name);
+      return attribute ? attribute.getInt() : 0;
+    };
+    out.model_hash = text("model_hash");
+    out.adapter_hash = text("adapter_hash");
+    out.train_hash = text("train_hash");
+    out.train_config = text("train_config");
+    out.tokens = moduleNumber(launch::kTokensAttr);
+    out.max_segments = moduleNumber(launch::kMaxSegmentsAttr);
+    out.batch = moduleNumber("ft.batch");
+    out.max_length = moduleNumber("ft.max_length");
+    out.vocab = number("vocab");
+    out.output = number("writes_model") ? package::Output::huggingface_model
+                                        : package::Output::peft_adapter;
+    if (auto files = dictionary.getAs<ArrayAttr>("files"))
+      for (auto pair : files.getAsRange<ArrayAttr>()) {
+        if (pair.size() != 2 || !isa<StringAttr>(pair[0]) || !isa<StringAttr>(pair[1]))
+          return module.emitError("has a file that is no [name, text] in ") << kPackageAttr;
+        auto file = std::make_unique<package::FileT>();
+        file->name = cast<StringAttr>(pair[0]).str();
+        file->text = cast<StringAttr>(pair[1]).str();
+        out.files.push_back(std::move(file));
+      }
+    return success();
+  }
+
+  LogicalResult tensor(StateOp state) {
+    auto tensor = std::make_unique<package::TensorT>();
+    MemRefType type = state.getBufferType();
+    tensor->name = state.getSymName().str();
+    tensor->key = state.getKey().str();
+    tensor->role = static_cast<package::Role>(state.getRole());
+    tensor->dtype = dtypeOf(type.getElementType());
+    tensor->shape = shapeOf(type);
+    tensor->bytes = getBufferBytes(type);
+    auto init = llvm::StringSwitch<std::optional<package::InitKind>>(state.getInit())
+                    .Case("file", package::InitKind::file)
+                    .Case("zeros", package::InitKind::zeros)
+                    .Case("kaiming_uniform", package::InitKind::kaiming_uniform)
+                    .Case("normal", package::InitKind::normal)
+                    .Case("rope_cos", package::InitKind::rope_cos)
+                    .Case("rope_sin", package::InitKind::rope_sin)
+                    .Default(std::nullopt);
+    if (!init)
+      return state.emitOpError("has unknown init '") << state.getInit() << "'";
+    tensor->init = *init;
+    if (DictionaryAttr args = state.getInitArgsAttr()) {
+      if (auto std = args.getAs<FloatAttr>("std"))
+        tensor->init_std = std.getValueAsDouble();
+      if (auto scale = args.getAs<FloatAttr>("scale"))
+        tensor->init_scale = scale.getValueAsDouble();
+      if (auto frequencies = args.getAs<DenseF32ArrayAttr>("inv_freq"))
+        tensor->inv_freq.assign(frequencies.asArrayRef().begin(), frequencies.asArrayRef().end());
+    }
+    tensors[state.getSymName()] = out.tensors.size();
+    out.tensors.push_back(std::move(tensor));
+    return success();
+  }
+
+  /// Offsets in the state region, and whose moments and accumulators they are: by their names
+  /// (`ft-build-backward` makes them).
+  void placeState() {
+    uint64_t offset = 0;
+    for (auto &tensor : out.tensors) {
+      if (tensor->role == package::Role::base)
+        continue;
+      tensor->offset = offset;
+      offset += alignedBytes(tensor->bytes);
+      llvm::StringRef name = tensor->name;
+      for (llvm::StringRef suffix : {".grad", ".exp_avg", ".exp_avg_sq"})
+        if (tensor->role != package::Role::trainable && name.ends_with(suffix)) {
+          auto owner = tensors.find(name.drop_back(suffix.size()));
+          if (owner != tensors.end())
+            tensor->owner = owner->second;
+        }
+    }
+    stateBytes = offset;
+  }
+
+  LogicalResult kernel(KernelOp op) {
+    auto kernel = std::make_unique<package::KernelT>();
+    kernel->name = op.getSymName().str();
+    kernel->family = stringifyFamily(op.getFamily()).str();
+    for (unsigned i = 0; i < op.getNumArgs(); ++i) {
+      auto arg = std::make_unique<package::KernelArgT>();
+      arg->access = static_cast<package::Access>(op.getArg(i).getAccess());
+      arg->dtype = dtypeOf(op.getArg(i).getType().getElementType());
+      kernel->args.push_back(std::move(arg));
+    }
+    if (op.getFamily() == Family::gemm) {
+      if (failed(product(op, *kernel)))
+        return failure();
+    } else {
+      auto symbol = op->getAttrOfType<StringAttr>("cpu.symbol");
+      auto scratch = op->getAttrOfType<IntegerAttr>("cpu.scratch_bytes");
+      auto grain = op->getAttrOfType<IntegerAttr>("cpu.grain");
+      if (!symbol || !scratch || !grain)
+        return op.emitOpError("has not been compiled");
+      kernel->symbol = symbol.str();
+      kernel->scratch_bytes = scratch.getInt();
+      kernel->grain = grain.getInt();
+    }
+    kernels[op.getSymName()] = out.kernels.size();
+    out.kernels.push_back(std::move(kernel));
+    return success();
+  }
+
+  LogicalResult product(KernelOp op, package::KernelT &kernel) {
+    auto gemm = std::make_unique<package::GemmT>();
+    if (op.getNumArgs() != 3)
+      return op.emitOpError("of family gemm takes A, B and C");
+    MemRefType a = op.getArg(0).getType(), b = op.getArg(1).getType(), c = op.getArg(2).getType();
+    auto leading = [](MemRefType type) { return type.getStridesAndOffset().first[0]; };
+    if (a.getRank() != 2 || b.getRank() != 2 || c.getRank() != 2)
+      return op.emitOpError("of family gemm takes matrices");
+    gemm->transpose_a = op.getIntParam("transpose_a");
+    gemm->transpose_b = op.getIntParam("transpose_b");
+    gemm->m = c.getDimSize(0);
+    gemm->n = c.getDimSize(1);
+    gemm->k = a.getDimSize(gemm->transpose_a ? 0 : 1);
+    gemm->lda = leading(a);
+    gemm->ldb = leading(b);
+    gemm->ldc = leading(c);
+    gemm->scale = op.getFloatParam("scale", 1.0);
+    gemm->accumulate = op.getArg(2).getAccess() == launch::Access::readwrite;
+    kernel.gemm = std::move(gemm);
+    return success();
+  }
+
+  uint32_t string(StringRef text) {
+    auto [it, inserted] = strings.try_emplace(text, out.strings.size());
+    if (inserted)
+      out.strings.push_back(text.str());
+    return it->second;
+  }
+
+  FailureOr<package::Operand> operand(Value buffer) {
+    int64_t offset;
+    Operation *base = getBase(buffer, offset);
+    uint64_t bytes = getBufferBytes(cast<MemRefType>(buffer.getType()));
+    if (auto ref = dyn_cast<RefOp>(base)) {
+      auto found = tensors.find(ref.getState());
+      const package::TensorT &tensor = *out.tensors[found->second];
+      if (tensor.role == package::Role::base)
+        return package::Operand(offset, bytes, found->second, package::Region::bound);
+      return package::Operand(tensor.offset + offset, bytes, 0, package::Region::state);
+    }
+    auto planned = base->getAttrOfType<IntegerAttr>("offset");
+    if (!planned) {
+      base->emitOpError("has no offset; run launch-plan-arena");
+      return failure();
+    }
+    return package::Operand(planned.getInt() + offset, bytes, 0, package::Region::arena);
+  }
+
+  FailureOr<std::unique_ptr<package::PortT>> port(StringRef name, Value buffer) {
+    FailureOr<package::Operand> where = operand(buffer);
+    if (failed(where))
+      return failure();
+    auto type = cast<MemRefType>(buffer.getType());
+    auto port = std::make_unique<package::PortT>();
+    port->name = name.str();
+    port->dtype = dtypeOf(type.getElementType());
+    port->shape = shapeOf(type);
+    port->offset = where->offset();
+    port->bytes = where->bytes();
+    return port;
+  }
+
+  LogicalResult entry(EntryOp op) {
+    auto entry = std::make_unique<package::EntryT>();
+    entry->name = op.getSymName().str();
+    if (!op.getArenaBytes())
+      return op.emitOpError("is not planned; run launch-plan-arena");
+    Lifetimes lifetimes = Lifetimes::of(op);
+    entry->arena_bytes = *op.getArenaBytes();
+    entry->live_bytes = lifetimes.peakBytes;
+    entry->saved_bytes = lifetimes.savedBytes;
+    entry->peak_launch = lifetimes.peakLaunch;
+    entry->boundary = lifetimes.boundary;
+    for (Operation &inner : op.getBody().front()) {
+      if (auto input = dyn_cast<InputOp>(inner)) {
+        auto converted = port(input.getName(), input.getResult());
+        if (failed(converted))
+          return failure();
+        entry->inputs.push_back(std::move(*converted));
+      } else if (auto output = dyn_cast<OutputOp>(inner)) {
+        auto converted = port(output.getName(), output.getBuffer());
+        if (failed(converted))
+          return failure();
+        entry->outputs.push_back(std::move(*converted));
+      } else if (auto launchOp = dyn_cast<LaunchOp>(inner)) {
+        auto launch = std::make_unique<package::LaunchT>();
+        launch->kernel = kernels.lookup(launchOp.getKernel());
+        launch->site = string(launchOp.getSite());
+        launch->grid = launchOp.getGrid();
+        launch->flops = launchOp.getFlops();
+        launch->bytes = launchOp.getBytes();
+        for (Value buffer : launchOp.getOperands()) {
+          FailureOr<package::Operand> converted = operand(buffer);
+          if (failed(converted))
+            return failure();
+          launch->operands.push_back(*converted);
+        }
+        entry->launches.push_back(std::move(launch));
+      }
+    }
+    out.entries.push_back(std::move(entry));
+    return success();
+  }
+
+  void memory() {
+    auto memory = std::make_unique<package::MemoryT>();
+    for (const auto &tensor : out.tensors) {
+      switch (tensor->role) {
+      case package::Role::base:
+        memory->parameters += tensor->bytes;
+        break;
+      case package::Role::trainable:
+        memory->trainable += alignedBytes(tensor->bytes);
+        break;
+      case package::Role::accumulator:
+        memory->gradients += alignedBytes(tensor->bytes);
+        break;
+      case package::Role::moment1:
+      case package::Role::moment2:
+        memory->optimizer += alignedBytes(tensor->bytes);
+        break;
+      case package::Role::table:
+        memory->tables += alignedBytes(tensor->bytes);
+        break;
+      }
+    }
+    memory->state = stateBytes;
+    for (auto [index, entry] : llvm::enumerate(out.entries)) {
+      memory->saved_activations = std::max(memory->saved_activations, entry->saved_bytes);
+      if (entry->arena_bytes > memory->arena) {
+        memory->arena = entry->arena_bytes;
+        memory->peak_entry = index;
+      }
+    }
+    memory->peak = memory->parameters + memory->state + memory->arena;
+    // A thread's: how many there will be is known at load.
+    for (const auto &kernel : out.kernels) {
+      memory->workspace = std::max<uint64_t>(memory->workspace, kernel->scratch_bytes);
+      if (kernel->gemm)
+        for (const auto &arg : kernel->args)
+          if (elementBytes(arg->dtype) == 2)
+            memory->workspace = std::max<uint64_t>(memory->workspace, FTC_CPU_GEMM_SCRATCH);
+    }
+    memory->workspace = alignedBytes(memory->workspace);
+    out.memory = std::move(memory);
+  }
+
+  ModuleOp module;
+  const PackageContents &contents;
+  package::PackageT out;
+  llvm::StringMap<uint32_t> tensors, kernels, strings;
+  uint64_t stateBytes = 0;
+};
+} // namespace
+
+FailureOr<std::vector<uint8_t>> ftc::writePackage(ModuleOp module,
+                                                  const PackageContents &contents) {
+  return Writer(module, contents).write();
+}

@@ -1,0 +1,150 @@
+//===- Compile.cpp - ftc compile ------------------------------------------===//
+// Reads configs or IR, runs the pipeline, writes a package or IR.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "ftc/Pipelines/Compile.h"
+
+#include "CompileReport.h"
+#include "Source.h"
+#include "ftc/Package/Writer.h"
+#include "ftc/Pipelines/Pipelines.h"
+#include "ftc/Pipelines/RegisterAll.h"
+#include "ftc/Support/AtomicFile.h"
+#include "ftc/Target/CPU/CPU.h"
+
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace ftc;
+
+/// Hands MLIR's own flags to LLVM's command line, which parses them once per process.
+static Status parseMlirFlags(const CompileOptions &options, const std::string &programName) {
+  registerMLIRContextCLOptions();
+  registerPassManagerCLOptions();
+  registerAsmPrinterCLOptions();
+  std::vector<const char *> args = {programName.c_str()};
+  for (const std::string &flag : options.mlirFlags)
+    if (flag != "--dump-pass-pipeline")
+      args.push_back(flag.c_str());
+  std::string messages;
+  llvm::raw_string_ostream os(messages);
+  if (!llvm::cl::ParseCommandLineOptions(args.size(), args.data(), "", &os)) {
+    os.flush();
+    return makeError("ftc compile", messages.substr(0, messages.find('\n')));
+  }
+  return Status::ok();
+}
+
+static Status runPasses(ModuleOp module, const CompileOptions &options,
+                        DiagnosticCollector &diagnostics) {
+  PassManager manager(module.getContext(), ModuleOp::getOperationName());
+  if (!options.mlirFlags.empty() && failed(applyPassManagerCLOptions(manager)))
+    return makeError("ftc compile", "MLIR refuses its pass manager options");
+  if (Status status = buildPipeline(manager, module, options.stopAfter); !status)
+    return status;
+  if (llvm::is_contained(options.mlirFlags, "--dump-pass-pipeline")) {
+    manager.dump();
+    llvm::errs() << "\n";
+  }
+  // Printing between passes needs one thread; so do locations as names.
+  if (failed(manager.run(module)))
+    return diagnostics.takeError("the passes failed");
+  return Status::ok();
+}
+
+static Status writeModule(ModuleOp module, const CompileOptions &options) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  module.print(os, OpPrintingFlags().enableDebugInfo(false));
+  os << "\n";
+  if (options.output.empty() || options.output == "-") {
+    llvm::outs() << text;
+    llvm::outs().flush();
+    return Status::ok();
+  }
+  return writeFileAtomically(options.output, text);
+}
+
+static Status compilePackage(ModuleOp module, const CompileOptions &options,
+                             DiagnosticCollector &diagnostics, CompileReport &report) {
+  FailureOr<cpu::CompiledKernels> kernels =
+      cpu::compileKernels(module, cpu::CpuOptions{options.cpuArch});
+  if (failed(kernels))
+    return diagnostics.takeError("the kernels could not be compiled");
+  report.lap("kernels");
+  FailureOr<std::vector<uint8_t>> bytes =
+      writePackage(module, PackageContents{options.target, options.cpuArch, kernels->image});
+  if (failed(bytes))
+    return diagnostics.takeError("the package could not be written");
+  if (Status status = writeFileAtomically(
+          options.output,
+          std::string_view(reinterpret_cast<const char *>(bytes->data()), bytes->size()));
+      !status)
+    return status;
+  report.lap("package");
+  return report.summarize(*bytes, options);
+}
+
+static Status checkOptions(const CompileOptions &options) {
+  if (options.from.empty() && options.model.empty())
+    return makeError("ftc compile", "needs --model (and --adapter), or --from");
+  if (options.from.empty() && options.adapter.empty())
+    return makeError("ftc compile",
+                     "needs --adapter: a PEFT directory, adapter_config.json, or none");
+  if (!options.from.empty() &&
+      (!options.model.empty() || !options.adapter.empty() || !options.train.empty()))
+    return makeError("ftc compile", "--from goes on from a dump, which holds the configs: leave "
+                                    "--model, --adapter and --train out");
+  if (options.target != "cpu")
+    return makeError("--target", quoted(options.target) + " is not supported yet; expected cpu");
+  if (options.emit != "package" && options.emit != "mlir")
+    return makeError("--emit", quoted(options.emit) + " is not supported yet; expected package or "
+                                                      "mlir");
+  if (!options.stopAfter.empty() && options.emit != "mlir")
+    return makeError("--stop-after", "leaves IR, not a package; add --emit=mlir");
+  if (options.emit == "package" && (options.output.empty() || options.output == "-"))
+    return makeError("ftc compile", "needs -o FILE for the package");
+  return Status::ok();
+}
+
+Status ftc::runCompile(const CompileOptions &options, const std::string &programName) {
+  if (Status status = checkOptions(options); !status)
+    return status;
+  if (!options.mlirFlags.empty())
+    if (Status status = parseMlirFlags(options, programName); !status)
+      return status;
+
+  DialectRegistry registry;
+  registerAllDialects(registry);
+  MLIRContext context(registry);
+  context.loadAllAvailableDialects();
+  DiagnosticCollector diagnostics(&context);
+  CompileReport report(options.emit == "mlir" &&
+                       (options.output.empty() || options.output == "-"));
+
+  Result<OwningOpRef<ModuleOp>> source =
+      options.from.empty() ? readConfigs(context, options, report)
+                           : readDump(context, options.from, diagnostics);
+  if (!source)
+    return source.takeError();
+  ModuleOp module = **source;
+  report.lap("frontend");
+
+  // IR printing options ask for one thread; we have no passes that gain from more.
+  context.disableMultithreading();
+  if (options.stopAfter != kFrontendStep.str() || !options.from.empty())
+    if (Status status = runPasses(module, options, diagnostics); !status)
+      return status;
+  report.lap("passes");
+
+  Status status = options.emit == "mlir" ? writeModule(module, options)
+                                         : compilePackage(module, options, diagnostics, report);
+  if (!status)
+    return status;
+  diagnostics.printWarnings();
+  return options.report.empty() ? Status::ok() : report.write(options.report, module);
+}

@@ -1,0 +1,85 @@
+//===- CompileReport.cpp - what a compilation tells its user --------------===//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "CompileReport.h"
+
+#include "ftc/Analysis/Report.h"
+#include "ftc/Package/Package.h"
+#include "ftc/Support/AtomicFile.h"
+
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/JSON.h"
+
+using namespace ftc;
+
+CompileReport::CompileReport(bool quiet)
+    : out(quiet ? llvm::errs() : llvm::outs()), last(std::chrono::steady_clock::now()) {}
+
+void CompileReport::lap(const std::string &stage) {
+  auto now = std::chrono::steady_clock::now();
+  stages.emplace_back(stage, std::chrono::duration<double>(now - last).count());
+  last = now;
+}
+
+void CompileReport::describe(const ModelConfig &model, const std::vector<ResolvedTarget> &targets,
+                             const TrainConfig &train) {
+  out << "model    " << ftc::describe(model) << "\n"
+      << "adapter  "
+      << (targets.empty() ? "none: the model's own weights are trained" : ftc::describe(targets))
+      << "\n"
+      << "training\n";
+  std::string text = train.printResolved();
+  for (llvm::StringRef rest = text; !rest.empty();) {
+    auto [line, tail] = rest.split('\n');
+    out << "  " << line << "\n";
+    rest = tail;
+  }
+}
+
+Status CompileReport::summarize(const std::vector<uint8_t> &bytes, const CompileOptions &options) {
+  Result<std::unique_ptr<Package>> package =
+      Package::fromMemory(bytes.data(), bytes.size(), options.output);
+  if (!package)
+    return package.takeError();
+  const package::Package &root = (*package)->root();
+  const package::Memory &memory = *root.memory();
+  size_t launches = 0;
+  if (std::optional<uint32_t> step = (*package)->findEntry("train_step"))
+    launches = root.entries()->Get(*step)->launches()->size();
+  out << "memory   " << formatBytes(memory.peak()) << " at the peak: parameters "
+      << formatBytes(memory.parameters()) << ", state " << formatBytes(memory.state())
+      << ", arena " << formatBytes(memory.arena()) << " (saved activations "
+      << formatBytes(memory.saved_activations()) << ")\n"
+      << "target   " << options.target << " (" << options.cpuArch << "): "
+      << root.kernels()->size() << " kernels, " << launches << " launches a step\n"
+      << "package  " << options.output << ", " << formatBytes(bytes.size()) << "\n";
+  return Status::ok();
+}
+
+Status CompileReport::write(const std::string &path, mlir::ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  llvm::json::OStream json(os, 2);
+  json.object([&] {
+    json.attributeObject("seconds", [&] {
+      for (const auto &[stage, seconds] : stages)
+        json.attribute(stage, seconds);
+    });
+    json.attributeArray("passes", [&] {
+      for (const PassReport &report : getReports(module))
+        json.object([&] {
+          json.attribute("name", report.pass);
+          json.attributeObject("statistics", [&] {
+            for (const auto &[name, value] : report.statistics)
+              json.attribute(name, value);
+          });
+          json.attributeArray("remarks", [&] {
+            for (const std::string &remark : report.remarks)
+              json.value(remark);
+          });
+        });
+    });
+  });
+  os << "\n";
+  return writeFileAtomically(path, text);
+}

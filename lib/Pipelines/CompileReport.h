@@ -1,0 +1,46 @@
+//===- CompileReport.h - what a compilation tells its user ------*- C++ -*-===//
+// The summary on the terminal and the JSON of --report.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#ifndef FTC_LIB_PIPELINES_COMPILEREPORT_H
+#define FTC_LIB_PIPELINES_COMPILEREPORT_H
+
+#include "ftc/Frontend/AdapterConfig.h"
+#include "ftc/Frontend/ModelConfig.h"
+#include "ftc/Pipelines/Compile.h"
+#include "ftc/Support/TrainConfig.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <chrono>
+
+namespace ftc {
+
+class CompileReport {
+public:
+  /// `quiet`: the summary goes to standard error, since standard output has the IR.
+  explicit CompileReport(bool quiet);
+
+  /// Ends the stage that has run since the last call.
+  void lap(const std::string &stage);
+
+  /// The resolved model, adapter targets and training config.
+  void describe(const ModelConfig &model, const std::vector<ResolvedTarget> &targets,
+                const TrainConfig &train);
+
+  /// The package that was written: target, sizes, memory. Reads it back through its verifier.
+  Status summarize(const std::vector<uint8_t> &package, const CompileOptions &options);
+
+  /// The JSON of --report: stages with seconds, passes with statistics and remarks.
+  Status write(const std::string &path, mlir::ModuleOp module);
+
+private:
+  llvm::raw_ostream &out;
+  std::chrono::steady_clock::time_point last;
+  std::vector<std::pair<std::string, double>> stages;
+};
+
+} // namespace ftc
+
+#endif

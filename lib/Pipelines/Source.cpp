@@ -1,0 +1,180 @@
+//===- Source.cpp - where a compilation starts ----------------------------===//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "Source.h"
+
+#include "ftc/Frontend/ForwardBuilder.h"
+#include "ftc/Package/Writer.h"
+#include "ftc/Support/Hash.h"
+#include "ftc/Support/Yaml.h"
+
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace ftc;
+
+//===-- Diagnostics -------------------------------------------------------===//
+
+/// A location as a user knows it: a file position of a dump, or a site.
+static std::string placeOf(Location location) {
+  if (auto file = dyn_cast<FileLineColLoc>(location))
+    return place(file.getFilename().str(), file.getLine(), file.getColumn());
+  if (auto name = dyn_cast<NameLoc>(location))
+    return name.getName().str();
+  if (auto fused = dyn_cast<FusedLoc>(location); fused && !fused.getLocations().empty())
+    return placeOf(fused.getLocations().front());
+  return "";
+}
+
+DiagnosticCollector::DiagnosticCollector(MLIRContext *context)
+    : handler(context, [this](Diagnostic &diagnostic) {
+        std::string text = diagnostic.str();
+        std::replace(text.begin(), text.end(), '\n', ' ');
+        std::string where = placeOf(diagnostic.getLocation());
+        if (diagnostic.getSeverity() == DiagnosticSeverity::Error) {
+          Error &error = errors.emplace_back(makeError(where, text));
+          for (Diagnostic &note : diagnostic.getNotes())
+            error.note(note.str());
+        } else if (diagnostic.getSeverity() == DiagnosticSeverity::Warning) {
+          warnings.push_back(where.empty() ? text : where + ": " + text);
+        }
+        return success();
+      }) {}
+
+Error DiagnosticCollector::takeError(const std::string &otherwise) {
+  if (errors.empty())
+    return makeError("ftc compile", otherwise);
+  Error first = std::move(errors.front());
+  constexpr size_t most = 10;
+  for (size_t i = 1; i < errors.size() && i < most; ++i)
+    first.note(errors[i].str());
+  if (errors.size() > most)
+    first.note("and " + std::to_string(errors.size() - most) + " more");
+  errors.clear();
+  return first;
+}
+
+void DiagnosticCollector::printWarnings() {
+  for (const std::string &warning : warnings)
+    llvm::errs() << formatWarning(warning);
+  warnings.clear();
+}
+
+//===-- Configs -----------------------------------------------------------===//
+
+static std::string hashOf(const std::string &text) { return hash128(text).hex(); }
+
+Result<OwningOpRef<ModuleOp>> ftc::readConfigs(MLIRContext &context, const CompileOptions &options,
+                                               CompileReport &report) {
+  std::vector<std::string> warnings;
+  Result<ModelConfig> model = readModelConfig(options.model, &warnings);
+  if (!model)
+    return model.takeError();
+  AdapterSpec adapter = AdapterSpec::fullFineTuning();
+  std::string adapterText, savedConfig;
+  std::vector<ResolvedTarget> targets;
+  if (options.adapter != "none") {
+    Result<AdapterConfig> lora = readAdapterConfig(options.adapter);
+    if (!lora)
+      return lora.takeError();
+    Result<std::string> text = readFile(lora->path);
+    if (!text)
+      return text.takeError();
+    adapterText = *text;
+    savedConfig = savedAdapterConfig(*model, *lora);
+    adapter.lora = std::move(*lora);
+  }
+  TrainConfig train;
+  std::string trainText;
+  if (!options.train.empty()) {
+    Result<std::string> text = readFile(options.train);
+    if (!text)
+      return text.takeError();
+    trainText = *text;
+    Result<json::Value> value = loadConfigFile(options.train);
+    if (!value)
+      return value.takeError();
+    Result<TrainConfig> config = TrainConfig::fromValue(*value, options.train, &warnings);
+    if (!config)
+      return config.takeError();
+    train = std::move(*config);
+  }
+
+  Result<OwningOpRef<ModuleOp>> built = buildForward(context, *model, adapter, train, &warnings);
+  if (!built)
+    return built.takeError();
+  if (adapter.lora) {
+    Result<std::vector<ResolvedTarget>> resolved = resolveTargets(*model, *adapter.lora);
+    if (!resolved)
+      return resolved.takeError();
+    targets = std::move(*resolved);
+  }
+  for (const std::string &warning : warnings)
+    llvm::errs() << formatWarning(warning);
+  report.describe(*model, targets, train);
+
+  Builder b(&context);
+  auto string = [&](StringRef name, const std::string &text) {
+    return b.getNamedAttr(name, b.getStringAttr(text));
+  };
+  SmallVector<Attribute> files;
+  auto file = [&](StringRef name, const std::string &text) {
+    files.push_back(b.getArrayAttr({b.getStringAttr(name), b.getStringAttr(text)}));
+  };
+  if (adapter.lora)
+    file("adapter_config.json", savedConfig);
+  else
+    file("config.json", model->text);
+  (**built)->setAttr(
+      kPackageAttr,
+      b.getDictionaryAttr(
+          {string("model_hash", hashOf(model->text)), string("adapter_hash", hashOf(adapterText)),
+           string("train_hash", hashOf(trainText)),
+           string("train_config", json::dump(train.toValue())),
+           b.getNamedAttr("vocab", b.getI64IntegerAttr(model->vocabSize)),
+           b.getNamedAttr("writes_model", b.getI64IntegerAttr(!adapter.lora)),
+           b.getNamedAttr("files", b.getArrayAttr(files))}));
+  return built;
+}
+
+//===-- Dumps -------------------------------------------------------------===//
+
+/// The deepest nesting of brackets outside strings and comments.
+static unsigned nestingOf(StringRef text) {
+  unsigned depth = 0, deepest = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (c == '"') {
+      for (++i; i < text.size() && text[i] != '"'; ++i)
+        i += text[i] == '\\';
+    } else if (c == '/' && i + 1 < text.size() && text[i + 1] == '/') {
+      i = text.find('\n', i);
+      if (i == StringRef::npos)
+        break;
+    } else if (c == '(' || c == '[' || c == '{' || c == '<') {
+      deepest = std::max(deepest, ++depth);
+    } else if (c == ')' || c == ']' || c == '}' || (c == '>' && i > 0 && text[i - 1] != '-')) {
+      depth -= depth > 0;
+    }
+  }
+  return deepest;
+}
+
+Result<OwningOpRef<ModuleOp>> ftc::readDump(MLIRContext &context, const std::string &path,
+                                            DiagnosticCollector &diagnostics) {
+  Result<std::string> text = readFile(path, uint64_t{1} << 30);
+  if (!text)
+    return text.takeError();
+  constexpr unsigned deepest = 128;
+  if (nestingOf(*text) > deepest)
+    return makeError(path, "brackets nest deeper than " + std::to_string(deepest) +
+                               "; expected IR that ftc printed");
+  OwningOpRef<ModuleOp> module =
+      parseSourceString<ModuleOp>(*text, ParserConfig(&context), path);
+  if (!module)
+    return diagnostics.takeError("the IR could not be parsed");
+  return module;
+}

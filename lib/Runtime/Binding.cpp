@@ -1,0 +1,202 @@
+//===- Binding.cpp - weights and adapters from files and memory ------------===//
+// Base tensors stay where they are where that is possible; trainable ones are filled.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "Instance.h"
+#include "Widen.h"
+#include "ftc/Support/AtomicFile.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace ftc {
+
+namespace {
+
+constexpr size_t problemsShown = 5;
+
+/// Several things wrong with the tensors of a directory, as one error with a note for each of the first.
+class Problems {
+public:
+  void add(std::string text) {
+    if (count++ < problemsShown)
+      notes.push_back(std::move(text));
+  }
+  bool any() const { return count != 0; }
+
+  Outcome outcome(const std::string &where, const std::string &what) {
+    Error error = makeError(where, std::to_string(count) + ' ' + what);
+    for (std::string &note : notes)
+      error.note(std::move(note));
+    if (count > problemsShown)
+      error.note("and " + std::to_string(count - problemsShown) + " more");
+    return Outcome(FTC_INVALID_FILE, std::move(error));
+  }
+
+private:
+  size_t count = 0;
+  std::vector<std::string> notes;
+};
+
+std::vector<int64_t> shapeOf(const package::Tensor &tensor) {
+  return {tensor.shape()->begin(), tensor.shape()->end()};
+}
+
+/// Converts without loss; types and sizes are checked.
+void convert(package::DType to, uint64_t elements, DType from, const void *source,
+             unsigned char *destination) {
+  if (from == supportDType(to))
+    std::memcpy(destination, source, elements * elementBytes(to));
+  else
+    widen(from == DType::BF16 ? package::DType::bf16 : package::DType::f16, source,
+          reinterpret_cast<float *>(destination), static_cast<int64_t>(elements));
+}
+
+} // namespace
+
+DType supportDType(package::DType dtype) {
+  switch (dtype) {
+  case package::DType::f32:
+    return DType::F32;
+  case package::DType::bf16:
+    return DType::BF16;
+  case package::DType::f16:
+    return DType::F16;
+  case package::DType::i32:
+    return DType::I32;
+  }
+  return DType::F32;
+}
+
+bool isLossless(DType from, package::DType to) {
+  return from == supportDType(to) ||
+         (to == package::DType::f32 && (from == DType::BF16 || from == DType::F16));
+}
+
+std::optional<std::string> Instance::mismatch(uint32_t index, DType dtype,
+                                              const std::vector<int64_t> &shape) const {
+  const package::Tensor &tensor = *package->tensors()->Get(index);
+  DType wanted = supportDType(tensor.dtype());
+  std::string is = std::string(dtypeName(dtype)) + ' ' + shapeString(shape);
+  std::string expected = std::string(dtypeName(wanted)) + ' ' + shapeString(shapeOf(tensor));
+  if (shape != shapeOf(tensor))
+    return "is " + is + ", but the package has " + expected;
+  if (!isLossless(dtype, tensor.dtype()))
+    return "is " + is + ", which cannot be converted to the package's " + dtypeName(wanted) +
+           " without loss; compile for the type of the weights";
+  return std::nullopt;
+}
+
+Outcome Instance::take(uint32_t index, DType dtype, const void *data) {
+  const package::Tensor &tensor = *package->tensors()->Get(index);
+  unsigned element = elementBytes(tensor.dtype());
+  uint64_t elements = tensor.bytes() / element;
+  if (tensor.role() == package::Role::base) {
+    Memory &owned = bound[index].owned;
+    bool inPlace = dtype == supportDType(tensor.dtype()) &&
+                   reinterpret_cast<uintptr_t>(data) % element == 0;
+    if (inPlace) {
+      owned = Memory();
+    } else {
+      std::optional<Memory> memory = Memory::allocate(tensor.bytes());
+      if (!memory)
+        return Outcome(FTC_OUT_OF_MEMORY,
+                       makeError("", "the system has no " + std::to_string(tensor.bytes()) +
+                                         " bytes for " + quoted(tensor.name()->string_view())));
+      convert(tensor.dtype(), elements, dtype, data, memory->data());
+      owned = *std::move(memory);
+      data = owned.data();
+    }
+    setBound(index, data);
+  } else {
+    convert(tensor.dtype(), elements, dtype, data, stateData(tensor));
+  }
+  ready[index] = true;
+  return Outcome::ok();
+}
+
+Outcome Instance::bindDirectory(const std::string &directory) {
+  Result<SafetensorsDirectory> opened = SafetensorsDirectory::open(directory);
+  if (!opened)
+    return Outcome(FTC_INVALID_FILE, opened.takeError());
+  auto files = std::make_unique<SafetensorsDirectory>(*std::move(opened));
+  const auto &tensors = *package->tensors();
+  auto comesFromFile = [](const package::Tensor &tensor) {
+    return tensor.init() == package::InitKind::file;
+  };
+  Problems problems;
+  for (uint32_t i = 0; i < tensors.size(); ++i) {
+    if (!comesFromFile(*tensors[i]))
+      continue;
+    std::string_view key = tensors[i]->key()->string_view();
+    const TensorView *view = files->find(key);
+    if (!view)
+      problems.add(quoted(key, 200) + " is missing");
+    else if (std::optional<std::string> reason = mismatch(i, view->dtype, view->shape))
+      problems.add(quoted(key, 200) + ' ' + *reason);
+  }
+  if (problems.any())
+    return problems.outcome(files->path(), "tensors are not what the package was compiled for");
+  for (uint32_t i = 0; i < tensors.size(); ++i)
+    if (comesFromFile(*tensors[i])) {
+      const TensorView *view = files->find(tensors[i]->key()->string_view());
+      if (Outcome outcome = take(i, view->dtype, view->data); !outcome)
+        return outcome;
+    }
+  weights = std::move(files);
+  return Outcome::ok();
+}
+
+Outcome Instance::bindTensor(std::string_view name, package::DType dtype,
+                             const std::vector<int64_t> &shape, const void *data) {
+  std::optional<uint32_t> index = package.findTensor(name);
+  if (!index)
+    return Outcome(FTC_INVALID_ARGUMENT, tensorUnknown(name));
+  const package::Tensor &tensor = *package->tensors()->Get(*index);
+  if (tensor.role() != package::Role::base && tensor.role() != package::Role::trainable)
+    return invalidArgument("name", quoted(name) + " is of role " +
+                                       package::EnumNameRole(tensor.role()) +
+                                       "; base and trainable tensors can be bound");
+  if (std::optional<std::string> reason = mismatch(*index, supportDType(dtype), shape))
+    return invalidArgument("tensor " + quoted(name), *reason);
+  if (reinterpret_cast<uintptr_t>(data) % elementBytes(dtype) != 0)
+    return invalidArgument("data", "is no multiple of the element size " +
+                                       std::to_string(elementBytes(dtype)));
+  return take(*index, supportDType(dtype), data);
+}
+
+Outcome Instance::loadAdapter(const std::string &directory) {
+  std::string path = joinPath(directory, "adapter_model.safetensors");
+  Result<SafetensorsFile> file = SafetensorsFile::open(path);
+  if (!file)
+    return Outcome(FTC_INVALID_FILE, file.takeError());
+  const auto &tensors = *package->tensors();
+  Problems problems;
+  std::vector<std::string_view> known;
+  for (uint32_t i = 0; i < tensors.size(); ++i) {
+    if (tensors[i]->role() != package::Role::trainable)
+      continue;
+    std::string_view key = tensors[i]->key()->string_view();
+    known.push_back(key);
+    const TensorView *view = file->find(key);
+    if (!view)
+      problems.add(quoted(key, 200) + " is missing");
+    else if (std::optional<std::string> reason = mismatch(i, view->dtype, view->shape))
+      problems.add(quoted(key, 200) + ' ' + *reason);
+  }
+  std::sort(known.begin(), known.end());
+  for (const TensorView &view : file->tensors())
+    if (!std::binary_search(known.begin(), known.end(), std::string_view(view.name)))
+      problems.add(quoted(view.name, 200) + " is no tensor of the package's adapter");
+  if (problems.any())
+    return problems.outcome(path, "tensors do not fit the adapter that the package was compiled for");
+  for (uint32_t i = 0; i < tensors.size(); ++i)
+    if (tensors[i]->role() == package::Role::trainable) {
+      const TensorView *view = file->find(tensors[i]->key()->string_view());
+      if (Outcome outcome = take(i, view->dtype, view->data); !outcome)
+        return outcome;
+    }
+  return Outcome::ok();
+}
+
+} // namespace ftc

@@ -1,0 +1,143 @@
+//===- Gemm.cpp - matrix products over the pool ----------------------------===//
+// The choice of tiles and panels, and the loop over them.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "Gemm.h"
+
+#include "Widen.h"
+
+#include <algorithm>
+#include <atomic>
+
+namespace ftc {
+
+namespace {
+
+// Cuts fall on multiples of this, which the library's register tiles divide.
+constexpr int64_t cutUnit = 16;
+// A call packs both its operands, which costs as much as m n k / (m + n) of computing; with tiles
+// wider than this that is below one part in fifty.
+constexpr int64_t mostTile = 1024;
+// Work of a tile below which waking another thread does not pay, some 15 us.
+constexpr double leastTileFlops = 2e6;
+// Below this many tiles an odd number leaves one of two threads idle for long.
+constexpr int64_t manyTiles = 16;
+
+/// Where part `part` of `parts` begins.
+int64_t cut(int64_t extent, int64_t parts, int64_t part) {
+  int64_t units = (extent + cutUnit - 1) / cutUnit;
+  // 128 bits are not needed: units and parts are below 2^31.
+  return std::min(extent, units * part / parts * cutUnit);
+}
+
+int64_t partExtent(int64_t extent, int64_t parts) { return (extent + parts - 1) / parts; }
+
+bool isHalf(package::DType dtype) { return dtype != package::DType::f32; }
+
+/// A panel of an operand as f32 with its leading dimension.
+struct Panel {
+  const float *data;
+  int64_t stride;
+};
+
+/// The part of op(X) at rows [row, row + rows) and columns [column, column + columns), X stored with
+/// leading dimension `stride`, transposed where the flag says so: in place when it is f32, else
+/// converted into `scratch`, which moves on.
+Panel panelOf(package::DType dtype, const void *matrix, bool transpose, int64_t stride, int64_t row,
+              int64_t rows, int64_t column, int64_t columns, float *&scratch) {
+  if (transpose) {
+    std::swap(row, column);
+    std::swap(rows, columns);
+  }
+  int64_t first = row * stride + column;
+  if (!isHalf(dtype))
+    return {static_cast<const float *>(matrix) + first, stride};
+  widenRows(dtype, static_cast<const unsigned char *>(matrix) + first * 2, rows, columns, stride,
+            scratch);
+  Panel panel = {scratch, columns};
+  scratch += rows * columns;
+  return panel;
+}
+
+} // namespace
+
+GemmShape gemmShape(const package::Kernel &kernel) {
+  const package::Gemm &gemm = *kernel.gemm();
+  GemmShape shape;
+  shape.m = gemm.m();
+  shape.n = gemm.n();
+  shape.k = gemm.k();
+  shape.transposeA = gemm.transpose_a();
+  shape.transposeB = gemm.transpose_b();
+  shape.lda = gemm.lda();
+  shape.ldb = gemm.ldb();
+  shape.ldc = gemm.ldc();
+  shape.scale = static_cast<float>(gemm.scale());
+  shape.accumulate = gemm.accumulate();
+  shape.typeA = kernel.args()->Get(0)->dtype();
+  shape.typeB = kernel.args()->Get(1)->dtype();
+  return shape;
+}
+
+GemmTiling chooseTiling(const GemmShape &shape) {
+  GemmTiling tiling;
+  tiling.rows = (shape.m + mostTile - 1) / mostTile;
+  tiling.columns = (shape.n + mostTile - 1) / mostTile;
+  double flops = 2.0 * static_cast<double>(shape.m) * static_cast<double>(shape.n) *
+                 static_cast<double>(shape.k);
+  int64_t tiles = tiling.rows * tiling.columns;
+  if (tiles % 2 != 0 && tiles < manyTiles && flops >= 2 * leastTileFlops) {
+    // The longer side: near-square tiles pack the least for what they compute.
+    bool tall = partExtent(shape.m, tiling.rows) >= partExtent(shape.n, tiling.columns);
+    (tall ? tiling.rows : tiling.columns) += 1;
+  }
+  if (isHalf(shape.typeA) || isHalf(shape.typeB)) {
+    // Cuts move by less than a unit, so a tile can be that much larger than its share.
+    int64_t width = 0;
+    if (isHalf(shape.typeA))
+      width += partExtent(shape.m, tiling.rows) + cutUnit;
+    if (isHalf(shape.typeB))
+      width += partExtent(shape.n, tiling.columns) + cutUnit;
+    int64_t depth = FTC_CPU_GEMM_SCRATCH / static_cast<int64_t>(sizeof(float)) / width - cutUnit;
+    tiling.panels = (shape.k + depth - 1) / depth;
+  }
+  return tiling;
+}
+
+void GemmPlan::tile(int64_t row, int64_t column, const void *a, const void *b, float *c,
+                    float *scratch) const {
+  int64_t top = cut(shape.m, tiling.rows, row), left = cut(shape.n, tiling.columns, column);
+  int64_t rows = cut(shape.m, tiling.rows, row + 1) - top;
+  int64_t columns = cut(shape.n, tiling.columns, column + 1) - left;
+  if (rows == 0 || columns == 0)
+    return;
+  float *corner = c + top * shape.ldc + left;
+  for (int64_t panel = 0; panel < tiling.panels; ++panel) {
+    int64_t first = cut(shape.k, tiling.panels, panel);
+    int64_t depth = cut(shape.k, tiling.panels, panel + 1) - first;
+    if (depth == 0)
+      continue;
+    float *free = scratch;
+    Panel panelA =
+        panelOf(shape.typeA, a, shape.transposeA, shape.lda, top, rows, first, depth, free);
+    Panel panelB =
+        panelOf(shape.typeB, b, shape.transposeB, shape.ldb, first, depth, left, columns, free);
+    float beta = shape.accumulate || first > 0 ? 1.0f : 0.0f;
+    blas.gemm(shape.transposeA, shape.transposeB, rows, columns, depth, shape.scale, panelA.data,
+              panelA.stride, panelB.data, panelB.stride, beta, corner, shape.ldc);
+  }
+}
+
+void GemmPlan::run(ThreadPool &pool, const void *a, const void *b, float *c,
+                   unsigned char *scratch, uint64_t scratchStride) const {
+  int64_t tiles = tiling.rows * tiling.columns;
+  auto participants = static_cast<unsigned>(std::min<int64_t>(tiles, pool.size()));
+  std::atomic<int64_t> next{0};
+  pool.run(participants, [&](unsigned thread) {
+    auto *own = reinterpret_cast<float *>(scratch + thread * scratchStride);
+    for (int64_t index = next++; index < tiles; index = next++)
+      tile(index / tiling.columns, index % tiling.columns, a, b, c, own);
+  });
+}
+
+} // namespace ftc

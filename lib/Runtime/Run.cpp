@@ -1,0 +1,162 @@
+//===- Run.cpp - running entry points --------------------------------------===//
+// Inputs in, launches in order, results out; nothing is allocated.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "Instance.h"
+
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace ftc {
+
+namespace {
+
+using RunValues = std::array<float, runFields>;
+
+RunValues runValues(const ftc_run &run) {
+  RunValues values;
+  auto set = [&](RunField field, double value) {
+    values[static_cast<size_t>(field)] = static_cast<float>(value);
+  };
+  auto step = static_cast<double>(run.step);
+  set(RunField::LearningRate, run.learning_rate);
+  set(RunField::Beta1, run.beta1);
+  set(RunField::Beta2, run.beta2);
+  set(RunField::Epsilon, run.epsilon);
+  set(RunField::WeightDecay, run.weight_decay);
+  // In double: 1 - beta^t loses most of its digits in f32 while t is small.
+  set(RunField::BiasCorrection1, 1.0 - std::pow(run.beta1, step));
+  set(RunField::BiasCorrection2Sqrt, std::sqrt(1.0 - std::pow(run.beta2, step)));
+  set(RunField::MaxGradNorm, run.max_grad_norm > 0 ? run.max_grad_norm
+                                                   : std::numeric_limits<double>::infinity());
+  set(RunField::InvItems, run.inv_items);
+  return values;
+}
+
+} // namespace
+
+Outcome Instance::checkReady() const {
+  const auto &tensors = *package->tensors();
+  size_t missing = 0;
+  std::string first;
+  for (uint32_t i = 0; i < tensors.size(); ++i)
+    if (!ready[i] && missing++ == 0)
+      first = std::string(package::EnumNameRole(tensors[i]->role())) + " tensor " +
+              quoted(tensors[i]->name()->string_view());
+  if (missing == 0)
+    return Outcome::ok();
+  return Outcome(FTC_NOT_BOUND,
+                 makeError("instance", std::to_string(missing) +
+                                           " tensors have no values yet, the first is the " + first +
+                                           "; bind the weights and initialize the state before a "
+                                           "run"));
+}
+
+Outcome Instance::checkRun(const PreparedEntry &entry, const ftc_run &run) const {
+  auto wrong = [](const char *field, const std::string &what) {
+    return invalidArgument("run", std::string(field) + ' ' + what);
+  };
+  if (run.struct_size < sizeof(ftc_run))
+    return wrong("struct_size", "is " + std::to_string(run.struct_size) + ", not sizeof(ftc_run)");
+  if (entry.takesBatch && !(std::isfinite(run.inv_items) && run.inv_items >= 0))
+    return wrong("inv_items", "is negative or not finite");
+  if (!entry.gradNorm)
+    return Outcome::ok();
+  if (run.step < 1)
+    return wrong("step", "is " + std::to_string(run.step) + "; optimizer steps count from 1");
+  if (!(run.beta1 >= 0 && run.beta1 < 1) || !(run.beta2 >= 0 && run.beta2 < 1))
+    return wrong("beta1, beta2", "are not within 0 and 1, 1 excluded");
+  if (!(std::isfinite(run.epsilon) && run.epsilon >= 0))
+    return wrong("epsilon", "is negative or not finite");
+  if (!std::isfinite(run.learning_rate) || !std::isfinite(run.weight_decay))
+    return wrong("learning_rate, weight_decay", "are not both finite");
+  if (std::isnan(run.max_grad_norm))
+    return wrong("max_grad_norm", "is not a number");
+  return Outcome::ok();
+}
+
+Outcome Instance::batchItems(const ftc_batch &batch, int64_t &items) const {
+  if (Status status = inputs->fill(batch); !status)
+    return Outcome(FTC_INVALID_ARGUMENT, status.takeError());
+  items = inputs->items();
+  return Outcome::ok();
+}
+
+void Instance::writeInputs(const PreparedEntry &entry, const ftc_run &run) {
+  RunValues values = runValues(run);
+  for (const Input &input : entry.inputs) {
+    const void *source = nullptr;
+    switch (input.kind) {
+    case InputKind::InputIds:
+      source = inputs->ids();
+      break;
+    case InputKind::Targets:
+      source = inputs->targets();
+      break;
+    case InputKind::Positions:
+      source = inputs->positions();
+      break;
+    case InputKind::SegmentBegin:
+      source = inputs->segmentBegin();
+      break;
+    case InputKind::SegmentEnd:
+      source = inputs->segmentEnd();
+      break;
+    case InputKind::Run:
+      source = values.data();
+      break;
+    }
+    // The verifier has checked that the sizes are these arrays' sizes.
+    std::memcpy(input.data, source, input.bytes);
+  }
+}
+
+Outcome Instance::runEntry(std::string_view name, const ftc_batch *batch, const ftc_run &run,
+                           ftc_result *result) {
+  const PreparedEntry *entry = nullptr;
+  for (const PreparedEntry &candidate : entries)
+    if (candidate.name == name)
+      entry = &candidate;
+  if (!entry) {
+    std::vector<std::string_view> names;
+    std::string all;
+    for (const PreparedEntry &candidate : entries) {
+      names.push_back(candidate.name);
+      all += (all.empty() ? "" : ", ") + std::string(candidate.name);
+    }
+    return invalidArgument("entry", quoted(name) + " is no entry point of the package, which has " +
+                                        all + didYouMean(name, names));
+  }
+  if (Outcome outcome = checkRun(*entry, run); !outcome)
+    return outcome;
+  if (Outcome outcome = checkReady(); !outcome)
+    return outcome;
+  if (entry->takesBatch && !batch)
+    return invalidArgument("batch", "is null, but " + quoted(name) + " takes one");
+  if (!entry->takesBatch && batch)
+    return invalidArgument("batch", "is given, but " + quoted(name) + " takes none");
+  if (batch)
+    if (Status status = inputs->fill(*batch); !status)
+      return Outcome(FTC_INVALID_ARGUMENT, status.takeError());
+  writeInputs(*entry, run);
+  for (const PreparedLaunch &launch : entry->launches) {
+    void *const *operands = arguments.data() + launch.firstArgument;
+    if (launch.gemm) {
+      launch.gemm->run(*pool, operands[0], operands[1], static_cast<float *>(operands[2]),
+                       scratch.data(), scratchStride);
+      continue;
+    }
+    pool->split(launch.grid, launch.grain, [&](int64_t lo, int64_t hi, unsigned thread) {
+      launch.kernel(operands, lo, hi, scratch.data() + thread * scratchStride, &cpuServices());
+    });
+  }
+  if (result) {
+    result->loss = entry->loss ? double{*entry->loss} : 0.0;
+    result->grad_norm = entry->gradNorm ? double{*entry->gradNorm} : 0.0;
+  }
+  return Outcome::ok();
+}
+
+} // namespace ftc

@@ -1,0 +1,123 @@
+//===- State.cpp - first values, reading and writing of tensors ------------===//
+// The rules of ft.parameter's init, by counter-based random numbers.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "Instance.h"
+#include "ftc/Support/Philox.h"
+
+#include <cmath>
+#include <cstring>
+
+namespace ftc {
+
+namespace {
+
+/// Writes value(i) for each element, rounded to the tensor's type.
+template <class Value>
+void fill(const package::Tensor &tensor, unsigned char *data, const Value &value) {
+  uint64_t elements = tensor.bytes() / elementBytes(tensor.dtype());
+  for (uint64_t i = 0; i < elements; ++i) {
+    float element = value(i);
+    if (tensor.dtype() == package::DType::f32) {
+      std::memcpy(data + i * 4, &element, 4);
+      continue;
+    }
+    uint16_t half =
+        tensor.dtype() == package::DType::bf16 ? f32ToBf16(element) : f32ToF16(element);
+    std::memcpy(data + i * 2, &half, 2);
+  }
+}
+
+} // namespace
+
+void Instance::initTensor(uint32_t index, uint64_t seed) {
+  const package::Tensor &tensor = *package->tensors()->Get(index);
+  unsigned char *data = stateData(tensor);
+  uint64_t site = siteHash(tensor.name()->string_view());
+  switch (tensor.init()) {
+  case package::InitKind::file:
+    return;
+  case package::InitKind::zeros:
+    std::memset(data, 0, tensor.bytes());
+    break;
+  case package::InitKind::kaiming_uniform: {
+    double width = static_cast<double>(tensor.shape()->Get(tensor.shape()->size() - 1));
+    double bound = 1.0 / std::sqrt(width);
+    fill(tensor, data, [&](uint64_t i) {
+      return static_cast<float>((2.0 * uniform01(seed, site, 0, i) - 1.0) * bound);
+    });
+    break;
+  }
+  case package::InitKind::normal:
+    fill(tensor, data, [&](uint64_t i) {
+      return static_cast<float>(tensor.init_std() * normal(seed, site, 0, i));
+    });
+    break;
+  case package::InitKind::rope_cos:
+  case package::InitKind::rope_sin: {
+    // The roundings of transformers: the angle is a product of floats, the table is scaled as floats.
+    bool cosine = tensor.init() == package::InitKind::rope_cos;
+    auto scale = static_cast<float>(tensor.init_scale());
+    auto columns = static_cast<uint64_t>(tensor.shape()->Get(1));
+    const flatbuffers::Vector<float> &frequencies = *tensor.inv_freq();
+    fill(tensor, data, [&](uint64_t i) {
+      auto column = static_cast<flatbuffers::uoffset_t>(i % columns);
+      float angle = static_cast<float>(i / columns) * frequencies.Get(column);
+      double value = cosine ? std::cos(double{angle}) : std::sin(double{angle});
+      return static_cast<float>(value) * scale;
+    });
+    break;
+  }
+  }
+  ready[index] = true;
+}
+
+Outcome Instance::initState(uint64_t seed) {
+  for (uint32_t i = 0; i < package->tensors()->size(); ++i)
+    if (package->tensors()->Get(i)->role() != package::Role::base)
+      initTensor(i, seed);
+  return Outcome::ok();
+}
+
+Error Instance::tensorUnknown(std::string_view name) const {
+  std::vector<std::string_view> names;
+  for (const package::Tensor *tensor : *package->tensors())
+    names.push_back(tensor->name()->string_view());
+  return makeError("name", quoted(name, 200) + " is no tensor of the package" +
+                               didYouMean(name, names));
+}
+
+Outcome Instance::readState(std::string_view name, void *data, size_t bytes) const {
+  std::optional<uint32_t> index = package.findTensor(name);
+  if (!index)
+    return Outcome(FTC_INVALID_ARGUMENT, tensorUnknown(name));
+  const package::Tensor &tensor = *package->tensors()->Get(*index);
+  if (bytes != tensor.bytes())
+    return invalidArgument("bytes", "is " + std::to_string(bytes) + ", but " + quoted(name, 200) +
+                                        " has " + std::to_string(tensor.bytes()));
+  if (!ready[*index])
+    return Outcome(FTC_NOT_BOUND,
+                   makeError("instance", quoted(name, 200) + " has no values yet; bind the weights "
+                                                             "or initialize the state first"));
+  std::memcpy(data,
+              tensor.role() == package::Role::base ? bound[*index].data : stateData(tensor), bytes);
+  return Outcome::ok();
+}
+
+Outcome Instance::writeState(std::string_view name, const void *data, size_t bytes) {
+  std::optional<uint32_t> index = package.findTensor(name);
+  if (!index)
+    return Outcome(FTC_INVALID_ARGUMENT, tensorUnknown(name));
+  const package::Tensor &tensor = *package->tensors()->Get(*index);
+  if (tensor.role() == package::Role::base)
+    return invalidArgument("name", quoted(name, 200) + " is a base tensor, which is bound and never "
+                                                       "written; use ftc_bind_tensor");
+  if (bytes != tensor.bytes())
+    return invalidArgument("bytes", "is " + std::to_string(bytes) + ", but " + quoted(name, 200) +
+                                        " has " + std::to_string(tensor.bytes()));
+  std::memcpy(stateData(tensor), data, bytes);
+  ready[*index] = true;
+  return Outcome::ok();
+}
+
+} // namespace ftc

@@ -1,0 +1,105 @@
+//===- KernelChecks.cpp - checks and cost of a kernel's parts -------------===//
+// Diagnostics for kernels that do not fit their family, and the estimate behind cpu.grain.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "KernelBuilder.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace ftc;
+using namespace ftc::cpu;
+using launch::KernelOp;
+
+LogicalResult cpu::expectArgs(KernelOp kernel, unsigned count, StringRef what) {
+  if (kernel.getNumArgs() == count)
+    return success();
+  return kernel.emitError("kernel ")
+         << kernel.getSymNameAttr() << " of family " << stringifyFamily(kernel.getFamily())
+         << " has " << kernel.getNumArgs() << " arguments; expected " << count << ": " << what;
+}
+
+static bool matchesElement(Type type, StringRef element) {
+  if (element == "float")
+    return isa<Float32Type, BFloat16Type, Float16Type>(type);
+  return element == "i32" ? type.isInteger(32) : type.isF32();
+}
+
+LogicalResult cpu::expectArg(KernelOp kernel, unsigned index, StringRef what, StringRef element,
+                             ArrayRef<int64_t> shape, bool written) {
+  MemRefType type = kernel.getArg(index).getType();
+  bool matches =
+      matchesElement(type.getElementType(), element) && type.getShape().size() == shape.size();
+  for (unsigned i = 0; matches && i < shape.size(); ++i) {
+    int64_t size = type.getShape()[i];
+    bool grid = i == 0 && shape[i] == ShapedType::kDynamic;
+    matches = grid || (shape[i] == -1 && size > 0) || size == shape[i];
+  }
+  SmallVector<int64_t> strides;
+  int64_t offset = 0;
+  matches = matches && succeeded(type.getStridesAndOffset(strides, offset)) &&
+            !ShapedType::isDynamic(offset) && !llvm::any_of(strides, ShapedType::isDynamic) &&
+            (strides.empty() || strides.back() == 1);
+  if (!matches) {
+    std::string expected;
+    for (int64_t size : shape)
+      expected += ShapedType::isDynamic(size) ? "?x" : size == -1 ? "Nx" : std::to_string(size) + "x";
+    return kernel.emitError("kernel ")
+           << kernel.getSymNameAttr() << " of family " << stringifyFamily(kernel.getFamily())
+           << " has argument " << index << " (" << what << ") of type " << type
+           << "; expected memref<" << expected << element << "> with contiguous columns";
+  }
+  bool writes = kernel.getArg(index).getAccess() != launch::Access::read;
+  if (writes != written)
+    return kernel.emitError("kernel ")
+           << kernel.getSymNameAttr() << " of family " << stringifyFamily(kernel.getFamily())
+           << (writes ? " writes" : " does not write") << " argument " << index << " (" << what
+           << ')';
+  return success();
+}
+
+LogicalResult cpu::checkScalarRegions(KernelOp kernel) {
+  for (Region &region : kernel.getBodies()) {
+    for (Operation &op : region.front().without_terminator()) {
+      bool fits = isa<arith::ConstantOp>(op)
+                      ? op.getResult(0).getType().isIntOrFloat()
+                      : OpTrait::hasElementwiseMappableTraits(&op) && op.getNumRegions() == 0 &&
+                            isa<arith::ArithDialect, math::MathDialect>(op.getDialect());
+      // x86 has no instruction for the remainder of floats.
+      if (!fits || isa<arith::RemFOp>(op))
+        return op.emitError("operation ") << op.getName() << " in a scalar region of kernel "
+                                          << kernel.getSymNameAttr()
+                                          << "; expected elementwise operations of arith and math";
+    }
+  }
+  return success();
+}
+
+double cpu::estimateRegion(Region &region) {
+  double nanoseconds = 0;
+  for (Operation &op : region.front().without_terminator())
+    nanoseconds += llvm::TypeSwitch<Operation *, double>(&op)
+                       .Case<arith::ConstantOp>([](auto) { return 0.0; })
+                       .Case<arith::DivFOp, math::SqrtOp>([](auto) { return 0.3; })
+                       .Case<math::AbsFOp, math::CopySignOp, math::FmaOp, math::FloorOp,
+                             math::CeilOp, math::RoundEvenOp, math::TruncOp>(
+                           [](auto) { return 0.03; })
+                       .Default([](Operation *op) {
+                         return isa<math::MathDialect>(op->getDialect()) ? 0.5 : 0.03;
+                       });
+  return nanoseconds;
+}
+
+double cpu::estimateTraffic(KernelOp kernel, launch::Indexing indexing) {
+  constexpr double nanosecondsPerByte = 0.03;
+  double bytes = 0;
+  for (unsigned i = 0; i < kernel.getNumArgs(); ++i) {
+    launch::ArgAttr arg = kernel.getArg(i);
+    if (arg.getIndexing() == indexing)
+      bytes += arg.getType().getElementTypeBitWidth() / 8.0 *
+               (arg.getAccess() == launch::Access::readwrite ? 2 : 1);
+  }
+  return bytes * nanosecondsPerByte;
+}

@@ -1,0 +1,113 @@
+//===- Gradients.cpp - ftc gradients ---------------------------------------===//
+// Loss and gradients of one batch file, as safetensors.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "ftc/Trainer/BatchFile.h"
+#include "ftc/Trainer/Commands.h"
+#include "ftc/Trainer/Session.h"
+
+#include "ftc/Support/SafetensorsWriter.h"
+
+#include <cmath>
+#include <cstdio>
+
+namespace ftc {
+
+namespace {
+
+/// A trainable tensor and the accumulator that holds its gradient.
+struct Gradient {
+  std::string key;
+  const char *accumulator;
+  std::vector<int64_t> shape;
+  uint64_t bytes;
+};
+
+Result<std::vector<Gradient>> gradientsOf(const Package &package) {
+  const std::vector<ftc_tensor_info> &tensors = package.tensors();
+  std::vector<const ftc_tensor_info *> accumulators(tensors.size());
+  for (const ftc_tensor_info &tensor : tensors)
+    if (tensor.role == FTC_ACCUMULATOR && tensor.owner >= 0 &&
+        tensor.owner < static_cast<int64_t>(tensors.size()))
+      accumulators[static_cast<size_t>(tensor.owner)] = &tensor;
+  std::vector<Gradient> list;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    if (tensors[i].role != FTC_TRAINABLE)
+      continue;
+    const ftc_tensor_info *accumulator = accumulators[i];
+    std::vector<int64_t> shape(tensors[i].shape, tensors[i].shape + tensors[i].rank);
+    if (!accumulator || accumulator->dtype != FTC_F32 || accumulator->bytes != tensors[i].bytes)
+      return makeError(package.path(),
+                       "has no f32 gradient of " + quoted(tensors[i].key, 200) + "; compile again");
+    list.push_back({tensors[i].key, accumulator->name, std::move(shape), accumulator->bytes});
+  }
+  return list;
+}
+
+} // namespace
+
+Status runGradients(const GradientsOptions &options) {
+  Result<Package> package = Package::load(options.package);
+  if (!package)
+    return package.takeError();
+  Result<TrainConfig> config = package->trainConfig();
+  if (!config)
+    return config.takeError();
+  Result<std::vector<Gradient>> gradients = gradientsOf(*package);
+  if (!gradients)
+    return gradients.takeError();
+  std::vector<std::string> warnings;
+  Result<BatchFile> batch = BatchFile::load(options.batch, &warnings);
+  for (const std::string &warning : warnings)
+    std::fputs(formatWarning(warning).c_str(), stderr);
+  if (!batch)
+    return batch.takeError();
+
+  // Created first, so that an output that cannot be written fails before the work.
+  std::vector<TensorDeclaration> declarations{{"loss", DType::F32, {}}};
+  for (const Gradient &gradient : *gradients)
+    declarations.push_back({gradient.key, DType::F32, gradient.shape});
+  Result<SafetensorsWriter> writer =
+      SafetensorsWriter::create(options.output, std::move(declarations), {{"format", "pt"}});
+  if (!writer)
+    return writer.takeError();
+
+  StartOptions start{options.weights, options.adapterWeights, options.threads,
+                     static_cast<uint64_t>(config->seed)};
+  Result<Instance> instance = startInstance(*package, start);
+  if (!instance)
+    return instance.takeError();
+  ftc_batch view = batch->view();
+  Result<int64_t> items = instance->items(view);
+  if (!items)
+    return makeError(batch->path(), items.error().str());
+  if (*items == 0)
+    return makeError(batch->path(), "predicts no token: every label but a segment's first is -100; "
+                                    "a loss is a mean over predicted tokens");
+  ftc_run run = runArguments(*config, 1, 0, 1 / static_cast<double>(*items));
+  Result<ftc_result> result = instance->run("gradients", &view, run);
+  if (!result)
+    return result.takeError();
+  if (!std::isfinite(result->loss))
+    return makeError(batch->path(), "the loss is not finite; nothing was written");
+
+  float loss = static_cast<float>(result->loss);
+  if (Status s = writer->write("loss", &loss, sizeof loss); !s)
+    return s;
+  std::vector<uint8_t> buffer;
+  for (const Gradient &gradient : *gradients) {
+    buffer.resize(gradient.bytes);
+    if (Status s = instance->read(gradient.accumulator, buffer.data(), buffer.size()); !s)
+      return s;
+    if (Status s = writer->write(gradient.key, buffer.data(), buffer.size()); !s)
+      return s;
+  }
+  if (Status s = writer->finish(); !s)
+    return s;
+  std::printf("loss %s over %lld predicted tokens; %zu gradients in %s\n",
+              json::formatDouble(result->loss).c_str(), static_cast<long long>(*items),
+              gradients->size(), options.output.c_str());
+  return Status::ok();
+}
+
+} // namespace ftc

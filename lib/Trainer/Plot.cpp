@@ -1,0 +1,93 @@
+//===- Plot.cpp - a curve in the terminal ----------------------------------===//
+// Columns of eighths of a block under labelled axes.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "ftc/Trainer/Plot.h"
+
+#include "ftc/Trainer/Format.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace ftc {
+
+std::vector<double> columnMeans(const std::vector<PlotPoint> &points, size_t width) {
+  std::vector<double> means;
+  if (points.empty())
+    return means;
+  for (size_t c = 0; c < width; ++c) {
+    size_t begin = c * points.size() / width;
+    size_t end = std::max(begin + 1, (c + 1) * points.size() / width);
+    double sum = 0;
+    for (size_t i = begin; i < end; ++i)
+      sum += points[i].value;
+    means.push_back(sum / static_cast<double>(end - begin));
+  }
+  return means;
+}
+
+namespace {
+
+std::string rightAligned(const std::string &text, size_t width) {
+  return std::string(width - std::min(width, text.size()), ' ') + text;
+}
+
+} // namespace
+
+std::string plotCurve(const std::string &title, const std::vector<PlotPoint> &points,
+                      const PlotOptions &options) {
+  static const char *const eighths[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+  std::vector<PlotPoint> finite;
+  for (const PlotPoint &point : points)
+    if (std::isfinite(point.value))
+      finite.push_back(point);
+  size_t width = std::max<size_t>(options.width, 8), height = std::max<size_t>(options.height, 3);
+  std::vector<double> means = columnMeans(finite, width);
+  if (means.empty())
+    return {};
+  auto [low, high] = std::minmax_element(means.begin(), means.end());
+  double base = *low, span = *high - *low;
+
+  // From one eighth, so that no column is empty, to the full height.
+  std::vector<size_t> heights;
+  for (double mean : means) {
+    double share = span > 0 ? (mean - base) / span : 0;
+    heights.push_back(1 + static_cast<size_t>(std::lround(share * double(8 * height - 1))));
+  }
+  constexpr size_t labelWidth = 9;
+  auto label = [](double value) {
+    char text[32];
+    double size = std::fabs(value);
+    bool plain = size == 0 || (size >= 0.001 && size < 10000);
+    std::snprintf(text, sizeof text, plain ? "%.4f" : "%.3g", value);
+    return std::string(text);
+  };
+  std::string text = rightAligned("", labelWidth) + "   " + title + '\n';
+  for (size_t row = height; row-- > 0;) {
+    std::string cells;
+    for (size_t h : heights)
+      cells += eighths[std::min<size_t>(8, h > 8 * row ? h - 8 * row : 0)];
+    cells.erase(cells.find_last_not_of(' ') + 1);
+    std::string mark;
+    if (row == height - 1 && span > 0)
+      mark = label(*high);
+    else if (row == height / 2 && span > 0)
+      mark = label(base + span * double(8 * row + 4) / double(8 * height));
+    else if (row == 0)
+      mark = label(base);
+    text += rightAligned(mark, labelWidth) + (mark.empty() ? " │" : " ┤") + cells + '\n';
+  }
+  std::string axis;
+  for (size_t c = 0; c < width; ++c)
+    axis += "─";
+  text += std::string(labelWidth, ' ') + " └" + axis + '\n';
+  std::string first = "step " + formatCount(finite.front().step);
+  std::string last = formatCount(finite.back().step);
+  text += std::string(labelWidth + 2, ' ') + first;
+  if (finite.size() > 1)
+    text += rightAligned(last, width - std::min(width, first.size()));
+  return text + '\n';
+}
+
+} // namespace ftc

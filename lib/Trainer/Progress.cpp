@@ -1,0 +1,125 @@
+//===- Progress.cpp - what a run shows while it runs -----------------------===//
+// The step line, its live form on terminals, and the metrics file.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "ftc/Trainer/Progress.h"
+
+#include "ftc/Support/AtomicFile.h"
+#include "ftc/Support/Json.h"
+#include "ftc/Trainer/Format.h"
+
+#include <cerrno>
+#include <cmath>
+#include <utility>
+
+#include <unistd.h>
+
+namespace ftc {
+
+std::string formatStep(const StepReport &report) {
+  char loss[32];
+  std::snprintf(loss, sizeof loss, "%.4f", report.loss);
+  std::string text = "step " + std::to_string(report.step) + '/' +
+                     std::to_string(report.totalSteps) + " | loss " + loss + " | lr " +
+                     formatNumber(report.learningRate, 3) + " | grad norm " +
+                     formatNumber(report.gradNorm, 3) + " | " +
+                     formatCount(std::llround(report.tokensPerSecond)) + " tok/s";
+  if (report.memoryBytes > 0)
+    text += " | mem " + formatBytes(report.memoryBytes);
+  return text + " | " + formatDuration(report.secondsLeft) + " left";
+}
+
+uint64_t residentBytes() {
+  FILE *file = std::fopen("/proc/self/statm", "re");
+  if (!file)
+    return 0;
+  unsigned long long total = 0, resident = 0;
+  int read = std::fscanf(file, "%llu %llu", &total, &resident);
+  std::fclose(file);
+  long page = ::sysconf(_SC_PAGESIZE);
+  return read == 2 && page > 0 ? resident * static_cast<unsigned long long>(page) : 0;
+}
+
+void Progress::step(const StepReport &report, bool logged) {
+  if (!terminal) {
+    if (logged)
+      line(formatStep(report));
+    return;
+  }
+  auto now = std::chrono::steady_clock::now();
+  bool isLast = report.step == report.totalSteps;
+  if (!isLast && !shown.empty() && now - lastShown < std::chrono::milliseconds(100))
+    return;
+  lastShown = now;
+  std::string text = formatStep(report);
+  // Spaces wipe what is left of a longer line before.
+  std::string padding(shown.size() > text.size() ? shown.size() - text.size() : 0, ' ');
+  std::fprintf(out, "\r%s%s", text.c_str(), padding.c_str());
+  std::fflush(out);
+  shown = std::move(text);
+}
+
+void Progress::line(const std::string &text) {
+  finish();
+  std::fprintf(out, "%s\n", text.c_str());
+  std::fflush(out);
+}
+
+void Progress::finish() {
+  if (shown.empty())
+    return;
+  std::fputc('\n', out);
+  std::fflush(out);
+  shown.clear();
+}
+
+Result<MetricsFile> MetricsFile::create(const std::string &path) {
+  MetricsFile metrics;
+  metrics.name = path;
+  if (path.empty())
+    return metrics;
+  metrics.file = std::fopen(path.c_str(), "we");
+  if (!metrics.file)
+    return systemError(path, "cannot create the metrics file", errno);
+  return metrics;
+}
+
+MetricsFile::MetricsFile(MetricsFile &&other) noexcept { *this = std::move(other); }
+
+MetricsFile &MetricsFile::operator=(MetricsFile &&other) noexcept {
+  std::swap(name, other.name);
+  std::swap(file, other.file);
+  return *this;
+}
+
+MetricsFile::~MetricsFile() {
+  if (file)
+    std::fclose(file);
+}
+
+Status MetricsFile::write(const std::string &text) {
+  if (!file)
+    return Status::ok();
+  if (std::fprintf(file, "%s\n", text.c_str()) < 0 || std::fflush(file) != 0)
+    return systemError(name, "cannot write the metrics", errno);
+  return Status::ok();
+}
+
+Status MetricsFile::step(const StepReport &report) {
+  json::Value entry = json::Value::object();
+  entry.set("step", report.step)
+      .set("loss", report.loss)
+      .set("grad_norm", report.gradNorm)
+      .set("learning_rate", report.learningRate)
+      .set("tokens_per_second", report.tokensPerSecond)
+      .set("step_seconds", report.stepSeconds);
+  return write(json::dump(entry));
+}
+
+Status MetricsFile::evaluation(int64_t step, double loss, int64_t tokens) {
+  json::Value entry = json::Value::object();
+  entry.set("step", step).set("eval_loss", loss).set("eval_tokens", tokens);
+  return write(json::dump(entry));
+}
+
+} // namespace ftc

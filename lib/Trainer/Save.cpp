@@ -1,0 +1,168 @@
+//===- Save.cpp - trained weights to disk ----------------------------------===//
+// Streams tensors from the instance into a directory that appears whole.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "ftc/Trainer/Save.h"
+
+#include "ftc/Support/SafetensorsWriter.h"
+
+#include <cerrno>
+#include <filesystem>
+
+#include <unistd.h>
+
+namespace ftc {
+
+Status checkOutputDirectory(const std::string &path) {
+  namespace fs = std::filesystem;
+  std::error_code failure;
+  fs::file_status status = fs::status(path, failure);
+  if (fs::is_directory(status)) {
+    bool isEmpty = fs::is_empty(path, failure);
+    if (failure)
+      return systemError(path, "cannot read", failure.value());
+    if (!isEmpty)
+      return makeError(path, "exists and is not empty; give a new or an empty directory");
+  } else if (fs::exists(status)) {
+    return makeError(path, "exists and is no directory; give a new or an empty directory");
+  }
+  std::string trimmed = path;
+  while (trimmed.size() > 1 && trimmed.back() == '/')
+    trimmed.pop_back();
+  std::string parent = directoryName(trimmed);
+  if (Status s = makeDirectories(parent); !s)
+    return s;
+  if (::access(parent.c_str(), W_OK | X_OK) != 0)
+    return systemError(parent, "cannot write into this directory", errno);
+  return Status::ok();
+}
+
+Result<DType> modelDType(const std::vector<PackageFile> &files) {
+  for (const PackageFile &file : files) {
+    if (file.name != "config.json")
+      continue;
+    Result<json::Value> config = json::parse(file.text, file.name);
+    if (!config)
+      return config.takeError();
+    const json::Value *dtype = config->find("dtype");
+    if (!dtype || dtype->isNull())
+      dtype = config->find("torch_dtype");
+    if (!dtype || dtype->isNull())
+      return DType::F32;
+    const std::string *name = dtype->asString();
+    if (name && *name == "float32")
+      return DType::F32;
+    if (name && *name == "bfloat16")
+      return DType::BF16;
+    if (name && *name == "float16")
+      return DType::F16;
+    return makeError(file.name, "the model's dtype is " +
+                                    ftc::quoted(name ? *name : json::dump(*dtype)) +
+                                    "; weights are saved as float32, bfloat16 or float16");
+  }
+  return DType::F32;
+}
+
+namespace {
+
+std::optional<DType> storedDType(ftc_dtype dtype) {
+  switch (dtype) {
+  case FTC_F32:
+    return DType::F32;
+  case FTC_BF16:
+    return DType::BF16;
+  case FTC_F16:
+    return DType::F16;
+  case FTC_I32:
+    return DType::I32;
+  }
+  return std::nullopt;
+}
+
+/// One tensor of the output and where it comes from.
+struct Source {
+  const ftc_tensor_info *tensor;
+  DType stored;
+  DType written;
+};
+
+Result<std::vector<Source>> sourcesOf(const Package &package, DType trainedType) {
+  bool isModel = package.info().writes_model != 0;
+  std::vector<Source> list;
+  for (const ftc_tensor_info &tensor : package.tensors()) {
+    bool isTrained = tensor.role == FTC_TRAINABLE;
+    if (!isTrained && !(isModel && tensor.role == FTC_BASE))
+      continue;
+    std::optional<DType> stored = storedDType(tensor.dtype);
+    if (!stored || (isTrained && *stored != DType::F32))
+      return makeError(package.path(), "tensor " + quoted(tensor.key, 200) +
+                                           " has a type that cannot be saved; compile again");
+    list.push_back({&tensor, *stored, isTrained ? trainedType : *stored});
+  }
+  return list;
+}
+
+Status writeWeights(const Instance &instance, const std::vector<Source> &sources,
+                    const std::string &path) {
+  std::vector<TensorDeclaration> declarations;
+  std::map<std::string, const Source *> byKey;
+  for (const Source &source : sources) {
+    const ftc_tensor_info &tensor = *source.tensor;
+    declarations.push_back(
+        {tensor.key, source.written, {tensor.shape, tensor.shape + tensor.rank}});
+    byKey[tensor.key] = &source;
+  }
+  Result<SafetensorsWriter> writer =
+      SafetensorsWriter::create(path, std::move(declarations), {{"format", "pt"}});
+  if (!writer)
+    return writer.takeError();
+  std::vector<float> buffer;
+  for (const TensorDeclaration &declaration : writer->order()) {
+    const Source &source = *byKey[declaration.name];
+    size_t bytes = source.tensor->bytes;
+    buffer.resize((bytes + sizeof(float) - 1) / sizeof(float));
+    if (Status s = instance.read(source.tensor->name, buffer.data(), bytes); !s)
+      return s;
+    Status written = source.stored == source.written
+                         ? writer->write(declaration.name, buffer.data(), bytes)
+                         : writer->writeF32(declaration.name, buffer.data(), bytes / sizeof(float));
+    if (!written)
+      return written;
+  }
+  return writer->finish();
+}
+
+} // namespace
+
+Status saveOutput(const Package &package, const Instance &instance, const std::string &trainerState,
+                  const std::string &directory) {
+  Result<std::vector<PackageFile>> files = package.files();
+  if (!files)
+    return files.takeError();
+  bool isModel = package.info().writes_model != 0;
+  DType trainedType = DType::F32;
+  if (isModel) {
+    Result<DType> dtype = modelDType(*files);
+    if (!dtype)
+      return makeError(package.path(), dtype.error().str());
+    trainedType = *dtype;
+  }
+  Result<std::vector<Source>> sources = sourcesOf(package, trainedType);
+  if (!sources)
+    return sources.takeError();
+  Result<AtomicDirectory> output = AtomicDirectory::create(directory);
+  if (!output)
+    return output.takeError();
+  for (const PackageFile &file : *files)
+    if (Status s = writeFileAtomically(joinPath(output->path(), file.name), file.text); !s)
+      return s;
+  std::string weights = isModel ? "model.safetensors" : "adapter_model.safetensors";
+  if (Status s = writeWeights(instance, *sources, joinPath(output->path(), weights)); !s)
+    return s;
+  if (Status s = writeFileAtomically(joinPath(output->path(), "trainer_state.json"), trainerState);
+      !s)
+    return s;
+  return output->commit();
+}
+
+} // namespace ftc

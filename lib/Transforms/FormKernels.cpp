@@ -1,0 +1,287 @@
+//===- FormKernels.cpp - ft-form-kernels ----------------------------------===//
+// Groups the ops of an entry point into isolated kernels.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+// One sweep over the block in order. A group is a set of ops that will stand where its last op
+// stands; an op may join a group if no reader outside the group stands in between (then moving the
+// group's earlier ops down changes nothing). Rules, most wanted first:
+//   - an elementwise op joins the group that makes one of its operands;
+//   - an addition joins a product, scatter or column sum that only it reads, which then starts from
+//     the other addend (unless a norm reads the sum: the norm then takes the addition in);
+//   - a norm takes in the elementwise group that makes its input;
+//   - an elementwise op joins a group that reads one of its operands (one pass instead of two);
+//   - gradients of attention for keys and values join, and cross-entropy's gradients the loss.
+//===----------------------------------------------------------------------===//
+#include "ftc/Analysis/Report.h"
+#include "ftc/Transforms/Passes.h"
+
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <map>
+
+namespace ftc::ft {
+#define GEN_PASS_DEF_FORMKERNELS
+#include "ftc/Transforms/Passes.h.inc"
+} // namespace ftc::ft
+
+using namespace mlir;
+using namespace ftc;
+using namespace ftc::ft;
+
+namespace {
+struct Group {
+  KernelFamily family;
+  SmallVector<Operation *> ops; ///< in block order
+  bool closed = false;          ///< takes no more ops
+};
+
+/// The family of a kernel that computes `op`, for ops that are no kernel structure themselves.
+std::optional<KernelFamily> familyOf(Operation *op) {
+  return llvm::TypeSwitch<Operation *, std::optional<KernelFamily>>(op)
+      .Case<LinearOp, MatmulOp>([](auto) { return KernelFamily::gemm; })
+      .Case([](EmbeddingOp) { return KernelFamily::embedding; })
+      .Case([](EmbeddingGradOp) { return KernelFamily::embedding_grad; })
+      .Case([](RopeOp) { return KernelFamily::rope; })
+      .Case([](AttentionOp) { return KernelFamily::attention; })
+      .Case([](AttentionDeltaOp) { return KernelFamily::attention_delta; })
+      .Case([](AttentionGradQueryOp) { return KernelFamily::attention_grad_query; })
+      .Case<AttentionGradKeyOp, AttentionGradValueOp>(
+          [](auto) { return KernelFamily::attention_grad_key_value; })
+      .Case<LinearCrossEntropyOp, LinearCrossEntropyGradInputOp,
+            LinearCrossEntropyGradWeightOp>(
+          [](auto) { return KernelFamily::linear_cross_entropy; })
+      .Case([](GlobalNormOp) { return KernelFamily::global_norm; })
+      .Case<RowReductionOpInterface>([](auto) { return KernelFamily::row_reduce; })
+      .Case<ColumnReductionOpInterface>([](auto) { return KernelFamily::col_reduce; })
+      .Case<ElementwiseOpInterface>([](auto) { return KernelFamily::map; })
+      .Default(std::nullopt);
+}
+
+/// Families whose kernel can start from a value instead of zero.
+bool accumulates(KernelFamily family) {
+  return family == KernelFamily::gemm || family == KernelFamily::embedding_grad ||
+         family == KernelFamily::col_reduce;
+}
+
+class Former {
+public:
+  explicit Former(Block &block) : block(block) {}
+
+  /// Forms the kernels of the block; returns how many of each family.
+  std::map<std::string, int64_t> run() {
+    for (Operation &op : block)
+      if (std::optional<KernelFamily> family = familyOf(&op))
+        place(&op, *family);
+    std::map<std::string, int64_t> counts;
+    for (auto &group : groups)
+      if (!group->ops.empty()) {
+        ++counts[stringifyKernelFamily(group->family).str()];
+        outline(*group);
+      }
+    return counts;
+  }
+
+private:
+  Group *groupOf(Value value) {
+    Operation *op = value.getDefiningOp();
+    return op ? byOp.lookup(op) : nullptr;
+  }
+
+  /// Whether the group may stand at `position`: everybody outside that reads it comes later.
+  bool mayMoveTo(const Group &group, Operation *position) {
+    for (Operation *op : group.ops)
+      for (Operation *user : op->getUsers()) {
+        Operation *inBlock = block.findAncestorOpInBlock(*user);
+        if (inBlock != position && byOp.lookup(inBlock) != &group &&
+            inBlock->isBeforeInBlock(position))
+          return false;
+      }
+    return true;
+  }
+
+  bool join(Group *group, Operation *op) {
+    if (!group || group->closed || !mayMoveTo(*group, op))
+      return false;
+    group->ops.push_back(op);
+    byOp[op] = group;
+    return true;
+  }
+
+  Group *open(Operation *op, KernelFamily family) {
+    Group *group = groups.emplace_back(std::make_unique<Group>()).get();
+    group->family = family;
+    group->ops.push_back(op);
+    byOp[op] = group;
+    return group;
+  }
+
+  static bool streams(const Group *group) {
+    return group->family == KernelFamily::map || group->family == KernelFamily::row_reduce;
+  }
+
+  void place(Operation *op, KernelFamily family) {
+    if (family == KernelFamily::map)
+      return placeElementwise(op);
+    if (family == KernelFamily::row_reduce) {
+      // The elementwise group that makes the norm's input becomes part of the norm's kernel.
+      auto rows = cast<RowReductionOpInterface>(op);
+      for (auto [index, operand] : llvm::enumerate(op->getOperands())) {
+        Group *group = groupOf(operand);
+        if (rows.getOperandIndexing(index) == Indexing::element && group &&
+            group->family == KernelFamily::map && sameShape(group, op) && join(group, op)) {
+          group->family = KernelFamily::row_reduce;
+          return;
+        }
+      }
+    }
+    if (family == KernelFamily::attention_grad_key_value ||
+        family == KernelFamily::linear_cross_entropy) {
+      for (auto &group : llvm::reverse(groups)) {
+        if (group->family != family)
+          continue;
+        unsigned shared = family == KernelFamily::linear_cross_entropy ? 5 : op->getNumOperands();
+        bool same = llvm::equal(op->getOperands().take_front(shared),
+                                group->ops.front()->getOperands().take_front(shared));
+        bool dependent = llvm::any_of(op->getOperands(), [&](Value operand) {
+          return groupOf(operand) == group.get();
+        });
+        if (same && !dependent && join(group.get(), op))
+          return;
+        break;
+      }
+    }
+    open(op, family);
+  }
+
+  /// Whether an op's elements are the group's: the type that the group's element values have.
+  static bool sameShape(const Group *group, Operation *op) {
+    return group->ops.front()->getResult(0).getType() == op->getResult(0).getType();
+  }
+
+  void placeElementwise(Operation *op) {
+    auto elementwise = cast<ElementwiseOpInterface>(op);
+    auto isElement = [&](unsigned index) {
+      return elementwise.getOperandIndexing(index) == Indexing::element;
+    };
+    // A row kernel that makes an operand takes the op in.
+    for (auto [index, operand] : llvm::enumerate(op->getOperands())) {
+      Group *group = groupOf(operand);
+      if (isElement(index) && group && group->family == KernelFamily::row_reduce &&
+          sameShape(group, op) && join(group, op))
+        return;
+    }
+    bool feedsNorm = llvm::any_of(op->getUsers(), [&](Operation *user) {
+      auto rows = dyn_cast<RowReductionOpInterface>(user);
+      return rows && user->getOperand(0) == op->getResult(0) && isa<RMSNormOp>(user);
+    });
+    if (isa<AddOp>(op) && !feedsNorm) {
+      // The later product of two, so that the earlier one's buffer is what it starts from.
+      for (Value operand : llvm::reverse(op->getOperands())) {
+        Group *group = groupOf(operand);
+        if (group && accumulates(group->family) && group->ops.size() == 1 &&
+            operand.hasOneUse() && groupOf(op->getOperand(0)) != groupOf(op->getOperand(1)) &&
+            join(group, op)) {
+          group->closed = true;
+          return;
+        }
+      }
+    }
+    for (auto [index, operand] : llvm::enumerate(op->getOperands())) {
+      Group *group = groupOf(operand);
+      if (isElement(index) && group && streams(group) && sameShape(group, op) && join(group, op))
+        return;
+    }
+    // Horizontally: a kernel that already reads one of the operands.
+    for (auto [index, operand] : llvm::enumerate(op->getOperands())) {
+      if (!isElement(index) || operand.getDefiningOp<ReadOp>())
+        continue;
+      for (Operation *user : operand.getUsers()) {
+        Group *group = byOp.lookup(user);
+        if (group && group->family == KernelFamily::map && sameShape(group, op) &&
+            join(group, op))
+          return;
+      }
+    }
+    open(op, KernelFamily::map);
+  }
+
+  /// The module path that a group stands for: its own ops', else its first operand's producer's,
+  /// else the parameter it reads.
+  static std::string siteOf(const Group &group) {
+    for (Operation *op : llvm::reverse(group.ops))
+      if (StringRef site = getSite(op); !site.empty())
+        return site.str();
+    for (Operation *op : group.ops)
+      for (Value operand : op->getOperands()) {
+        Operation *producer = operand.getDefiningOp();
+        if (auto read = dyn_cast_or_null<ReadOp>(producer))
+          return read.getParameter().str();
+        if (producer && !getSite(producer).empty())
+          return getSite(producer).str();
+      }
+    for (Operation *op : group.ops)
+      for (Operation *user : op->getUsers())
+        if (auto commit = dyn_cast<CommitOp>(user))
+          return commit.getParameter().str();
+    return "step";
+  }
+
+  /// Moves the group's ops into a kernel that stands where its last op stands.
+  void outline(Group &group) {
+    Operation *last = group.ops.back();
+    llvm::SmallPtrSet<Operation *, 8> members(group.ops.begin(), group.ops.end());
+    llvm::SetVector<Value> inputs;
+    SmallVector<Value> outputs;
+    for (Operation *op : group.ops) {
+      for (Value operand : op->getOperands())
+        if (!members.contains(operand.getDefiningOp()))
+          inputs.insert(operand);
+      for (Value result : op->getResults())
+        if (llvm::any_of(result.getUsers(),
+                         [&](Operation *user) { return !members.contains(user); }))
+          outputs.push_back(result);
+    }
+    OpBuilder builder(last);
+    auto kernel = KernelOp::create(builder, last->getLoc(), ValueRange(outputs).getTypes(),
+                                   group.family, siteOf(group), inputs.getArrayRef());
+    Block *body = builder.createBlock(&kernel.getBody());
+    IRMapping map;
+    for (Value input : inputs)
+      map.map(input, body->addArgument(input.getType(), input.getLoc()));
+    for (Operation *op : group.ops)
+      builder.clone(*op, map);
+    SmallVector<Value> yielded;
+    for (Value output : outputs)
+      yielded.push_back(map.lookup(output));
+    YieldOp::create(builder, last->getLoc(), yielded);
+    for (auto [output, result] : llvm::zip(outputs, kernel.getResults()))
+      output.replaceAllUsesWith(result);
+    for (Operation *op : llvm::reverse(group.ops))
+      op->erase();
+  }
+
+  Block &block;
+  SmallVector<std::unique_ptr<Group>> groups;
+  llvm::DenseMap<Operation *, Group *> byOp;
+};
+
+struct FormKernelsPass : ft::impl::FormKernelsBase<FormKernelsPass> {
+  void runOnOperation() override {
+    PassReport report{"ft-form-kernels", {}, {}};
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      if (function.isExternal())
+        continue;
+      int64_t total = 0;
+      for (auto &[family, count] : Former(function.getBody().front()).run()) {
+        report.statistics.emplace_back(function.getName().str() + "." + family, count);
+        total += count;
+      }
+      report.remarks.push_back(llvm::formatv("{0}: {1} kernels", function.getName(), total));
+    }
+    addReport(getOperation(), report);
+  }
+};
+} // namespace

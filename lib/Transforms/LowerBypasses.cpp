@@ -1,0 +1,47 @@
+//===- LowerBypasses.cpp - ft-lower-bypasses ------------------------------===//
+// Inlines bypass networks into the backbone.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "ftc/Analysis/Report.h"
+#include "ftc/Transforms/Passes.h"
+
+namespace ftc::ft {
+#define GEN_PASS_DEF_LOWERBYPASSES
+#include "ftc/Transforms/Passes.h.inc"
+} // namespace ftc::ft
+
+using namespace mlir;
+using namespace ftc;
+using namespace ftc::ft;
+
+static void lower(BypassOp bypass, IRRewriter &rewriter) {
+  Block &body = bypass.getBody().front();
+  auto yield = cast<YieldOp>(body.getTerminator());
+  Value value = yield.getValues().front();
+  rewriter.setInsertionPoint(bypass);
+  rewriter.eraseOp(yield);
+  // A yielded tap is a value of the backbone: look it up before the block argument is gone.
+  if (auto argument = dyn_cast<BlockArgument>(value))
+    value = bypass.getTaps()[argument.getArgNumber()];
+  rewriter.inlineBlockBefore(&body, bypass, bypass.getTaps());
+  Value joined = bypass.getJoined(), result = value;
+  if (bypass.getJoin() == JoinKind::add)
+    result = AddOp::create(rewriter, bypass.getLoc(), joined.getType(), joined, value);
+  else if (bypass.getJoin() == JoinKind::multiply)
+    result = MulOp::create(rewriter, bypass.getLoc(), joined.getType(), joined, value);
+  rewriter.replaceOp(bypass, result);
+}
+
+namespace {
+struct LowerBypassesPass : ft::impl::LowerBypassesBase<LowerBypassesPass> {
+  void runOnOperation() override {
+    IRRewriter rewriter(&getContext());
+    SmallVector<BypassOp> bypasses;
+    getOperation().walk([&](BypassOp op) { bypasses.push_back(op); });
+    for (BypassOp bypass : bypasses)
+      lower(bypass, rewriter);
+    addReport(getOperation(),
+              {"ft-lower-bypasses", {{"bypasses", (int64_t)bypasses.size()}}, {}});
+  }
+};
+} // namespace

@@ -1,0 +1,62 @@
+//===- VerifyPhase.cpp - ft-verify-phase ----------------------------------===//
+// What each phase promises to the next, checked; all offenders are reported at once.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "ftc/Transforms/Passes.h"
+
+#include "llvm/ADT/StringExtras.h"
+
+namespace ftc::ft {
+#define GEN_PASS_DEF_VERIFYPHASE
+#include "ftc/Transforms/Passes.h.inc"
+} // namespace ftc::ft
+
+using namespace mlir;
+using namespace ftc;
+using namespace ftc::ft;
+
+namespace {
+struct VerifyPhasePass : ft::impl::VerifyPhaseBase<VerifyPhasePass> {
+  using ft::impl::VerifyPhaseBase<VerifyPhasePass>::VerifyPhaseBase;
+
+  void runOnOperation() override {
+    static constexpr StringLiteral phases[] = {"forward", "bypasses", "lowered", "backward",
+                                               "kernels"};
+    const auto *found = llvm::find(phases, phase);
+    if (found == std::end(phases)) {
+      getOperation().emitError("unknown phase '")
+          << phase << "'; expected " << llvm::join(ArrayRef<StringLiteral>(phases), ", ");
+      return signalPassFailure();
+    }
+    unsigned reached = found - std::begin(phases);
+    bool ok = true;
+    auto offend = [&](Operation *op, const Twine &what) {
+      op->emitOpError() << "is left behind phase '" << phase << "': " << what;
+      ok = false;
+    };
+
+    if (!getOperation()->getAttrOfType<IntegerAttr>(kTokensAttr)) {
+      getOperation().emitError("has no attribute ") << kTokensAttr << " (tokens of a step)";
+      ok = false;
+    }
+    bool hasForward = getOperation().lookupSymbol<func::FuncOp>("forward") != nullptr;
+    if (hasForward != reached < 3) {
+      getOperation().emitError() << (hasForward ? "still has" : "has no") << " function @forward";
+      ok = false;
+    }
+    getOperation().walk([&](Operation *op) {
+      if (reached >= 1 && isa<AdapterOp>(op))
+        offend(op, "run ft-attach-adapters");
+      if (reached >= 2 && isa<BypassOp>(op))
+        offend(op, "run ft-lower-bypasses");
+      bool value = isa_and_present<FTDialect>(op->getDialect()) &&
+                   !isa<ReadOp, CommitOp, RunValueOp, BoundaryOp, KernelOp, YieldOp, ParameterOp,
+                        AdapterOp>(op);
+      if (reached >= 4 && value && !op->getParentOfType<KernelOp>())
+        offend(op, "every value op must be inside a kernel; run ft-form-kernels");
+    });
+    if (!ok)
+      signalPassFailure();
+  }
+};
+} // namespace

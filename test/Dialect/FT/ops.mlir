@@ -1,0 +1,240 @@
+// Every op of the ft dialect reads back what it printed: text, generic text, bytecode. SSA names say
+// what a value is.
+// RUN: ft-opt %s | ft-opt | FileCheck %s
+// RUN: ft-opt %s --mlir-print-op-generic | ft-opt | FileCheck %s
+// RUN: ft-opt %s --emit-bytecode | ft-opt | FileCheck %s
+
+//===-- State -------------------------------------------------------------===//
+
+// CHECK: ft.parameter @model.embed_tokens.weight : tensor<260x64xf32> role(base) storage(dense<bf16>) init("file")
+ft.parameter @model.embed_tokens.weight : tensor<260x64xf32> role(base) storage(dense<bf16>) init("file")
+// CHECK: ft.parameter @base_model.model.model.layers.3.self_attn.q_proj.lora_A.weight : tensor<8x64xf32> role(trainable) storage(dense<f32>) init("kaiming_uniform") key("lora_A")
+ft.parameter @base_model.model.model.layers.3.self_attn.q_proj.lora_A.weight : tensor<8x64xf32>
+  role(trainable) storage(dense<f32>) init("kaiming_uniform") key("lora_A")
+// CHECK: ft.parameter @model.norm.weight : tensor<64xf32> role(trainable) storage(dense<f32>) init("normal" {std = 2.500000e-01 : f64}) no_decay
+ft.parameter @model.norm.weight : tensor<64xf32> role(trainable) storage(#ft.dense<f32>)
+  init("normal" {std = 0.25}) no_decay
+// CHECK: ft.parameter @m1 : tensor<64xf32> role(moment1) storage(dense<f32>) init("zeros")
+// CHECK: ft.parameter @m2 : tensor<64xf32> role(moment2) storage(dense<f32>) init("zeros")
+// CHECK: ft.parameter @acc : tensor<64xf32> role(accumulator) storage(dense<f32>) init("zeros")
+ft.parameter @m1 : tensor<64xf32> role(moment1) storage(dense<f32>) init("zeros")
+ft.parameter @m2 : tensor<64xf32> role(moment2) storage(dense<f32>) init("zeros")
+ft.parameter @acc : tensor<64xf32> role(accumulator) storage(dense<f32>) init("zeros")
+// CHECK: ft.parameter @rope.cos : tensor<512x2xf32> role(table) storage(dense<f32>) init("rope_cos" {inv_freq = array<f32: 1.000000e+00, 2.500000e-01>, scale = 1.000000e+00 : f64})
+// CHECK: ft.parameter @rope.sin : tensor<512x2xf32> role(table) storage(dense<f32>) init("rope_sin" {inv_freq = array<f32: 1.000000e+00, 2.500000e-01>, scale = 1.000000e+00 : f64})
+ft.parameter @rope.cos : tensor<512x2xf32> role(table) storage(dense<f32>)
+  init("rope_cos" {inv_freq = array<f32: 1.0, 0.25>, scale = 1.0})
+ft.parameter @rope.sin : tensor<512x2xf32> role(table) storage(dense<f32>)
+  init("rope_sin" {inv_freq = array<f32: 1.0, 0.25>, scale = 1.0})
+
+// CHECK: ft.adapter "lora" site("model.layers.3.self_attn.q_proj") prefix("base_model.model.") {r = 8 : i64, scaling = 2.000000e+00 : f64}
+ft.adapter "lora" site("model.layers.3.self_attn.q_proj") prefix("base_model.model.")
+  {r = 8 : i64, scaling = 2.0}
+
+// CHECK-LABEL: func.func @state(
+// CHECK-SAME: %[[run:.*]]: !ft.run, %[[v:.*]]: tensor<64xf32>)
+func.func @state(%run: !ft.run, %v: tensor<64xf32>) -> (tensor<64xf32>, tensor<8x64xf32>, tensor<f32>) {
+  // CHECK-NEXT: %norm_weight = ft.read @model.norm.weight : tensor<64xf32>
+  %0 = ft.read @model.norm.weight : tensor<64xf32>
+  // CHECK-NEXT: %L3_lora_A_weight = ft.read @base_model.model.model.layers.3.self_attn.q_proj.lora_A.weight : tensor<8x64xf32>
+  %1 = ft.read @base_model.model.model.layers.3.self_attn.q_proj.lora_A.weight : tensor<8x64xf32>
+  // CHECK-NEXT: %max_grad_norm = ft.run_value %[[run]][max_grad_norm] : tensor<f32>
+  %2 = ft.run_value %run[max_grad_norm] : tensor<f32>
+  // CHECK-NEXT: ft.boundary
+  ft.boundary
+  // CHECK-NEXT: ft.commit @model.norm.weight, %[[v]] : tensor<64xf32>
+  ft.commit @model.norm.weight, %v : tensor<64xf32>
+  return %0, %1, %2 : tensor<64xf32>, tensor<8x64xf32>, tensor<f32>
+}
+
+// CHECK-LABEL: func.func @run_fields(
+func.func @run_fields(%run: !ft.run) {
+  // CHECK-NEXT: %learning_rate = ft.run_value %{{.*}}[learning_rate] : tensor<f32>
+  // CHECK-NEXT: %beta1 = ft.run_value %{{.*}}[beta1] : tensor<f32>
+  // CHECK-NEXT: %beta2 = ft.run_value %{{.*}}[beta2] : tensor<f32>
+  // CHECK-NEXT: %epsilon = ft.run_value %{{.*}}[epsilon] : tensor<f32>
+  // CHECK-NEXT: %weight_decay = ft.run_value %{{.*}}[weight_decay] : tensor<f32>
+  // CHECK-NEXT: %bias_correction1 = ft.run_value %{{.*}}[bias_correction1] : tensor<f32>
+  // CHECK-NEXT: %bias_correction2_sqrt = ft.run_value %{{.*}}[bias_correction2_sqrt] : tensor<f32>
+  // CHECK-NEXT: %inv_items = ft.run_value %{{.*}}[inv_items] : tensor<f32>
+  %0 = ft.run_value %run[learning_rate] : tensor<f32>
+  %1 = ft.run_value %run[beta1] : tensor<f32>
+  %2 = ft.run_value %run[beta2] : tensor<f32>
+  %3 = ft.run_value %run[epsilon] : tensor<f32>
+  %4 = ft.run_value %run[weight_decay] : tensor<f32>
+  %5 = ft.run_value %run[bias_correction1] : tensor<f32>
+  %6 = ft.run_value %run[bias_correction2_sqrt] : tensor<f32>
+  %7 = ft.run_value %run[inv_items] : tensor<f32>
+  return
+}
+
+//===-- Structure ---------------------------------------------------------===//
+
+// CHECK-LABEL: func.func @bypasses(
+// CHECK-SAME: %[[x:.*]]: tensor<4x64xf32>, %[[y:.*]]: tensor<4x64xf32>)
+func.func @bypasses(%x: tensor<4x64xf32>, %y: tensor<4x64xf32>) {
+  // CHECK-NEXT: %L3_q_proj_adapted = ft.bypass "lora" site("model.layers.3.self_attn.q_proj") taps(%[[x]] : tensor<4x64xf32>) joins(%[[y]] : tensor<4x64xf32>) by add {
+  // CHECK-NEXT: ^bb0(%[[tap:.*]]: tensor<4x64xf32>):
+  // CHECK-NEXT:   %scaled{{.*}} = ft.scale %[[tap]] by 2.000000e+00 : tensor<4x64xf32>
+  // CHECK-NEXT:   ft.yield %scaled{{.*}} : tensor<4x64xf32>
+  // CHECK-NEXT: }
+  %0 = ft.bypass "lora" site("model.layers.3.self_attn.q_proj") taps(%x : tensor<4x64xf32>)
+      joins(%y : tensor<4x64xf32>) by add {
+  ^bb0(%tap: tensor<4x64xf32>):
+    %s = ft.scale %tap by 2.0 : tensor<4x64xf32>
+    ft.yield %s : tensor<4x64xf32>
+  }
+  // No tap, and two.
+  // CHECK-NEXT: %L3_k_proj_adapted = ft.bypass "ia3" site("model.layers.3.self_attn.k_proj") joins(%[[y]] : tensor<4x64xf32>) by multiply {
+  // CHECK-NEXT:   %cst{{.*}} = ft.constant 1.000000e+00 : tensor<4x64xf32>
+  %1 = ft.bypass "ia3" site("model.layers.3.self_attn.k_proj") joins(%y : tensor<4x64xf32>)
+      by multiply {
+    %c = ft.constant 1.0 : tensor<4x64xf32>
+    ft.yield %c : tensor<4x64xf32>
+  }
+  // CHECK: %v_adapted = ft.bypass "mine" site("v") taps(%[[x]], %L3_q_proj_adapted : tensor<4x64xf32>, tensor<4x64xf32>) joins(%[[y]] : tensor<4x64xf32>) by replace attributes {note} {
+  %2 = ft.bypass "mine" site("v") taps(%x, %0 : tensor<4x64xf32>, tensor<4x64xf32>)
+      joins(%y : tensor<4x64xf32>) by replace attributes {note} {
+  ^bb0(%a: tensor<4x64xf32>, %b: tensor<4x64xf32>):
+    ft.yield %b : tensor<4x64xf32>
+  }
+  return
+}
+
+// A kernel's results are named as the ops in it name them.
+// CHECK-LABEL: func.func @kernels(
+// CHECK-SAME: %[[x:.*]]: tensor<4x64xf32>, %[[w:.*]]: tensor<64xf32>)
+func.func @kernels(%x: tensor<4x64xf32>, %w: tensor<64xf32>) {
+  // CHECK-NEXT: %L3_norm, %L3_norm_rstd = ft.kernel row_reduce site("model.layers.3.norm") (%[[a:.*]] = %[[x]] : tensor<4x64xf32>, %[[b:.*]] = %[[w]] : tensor<64xf32>) -> (tensor<4x64xf32>, tensor<4xf32>) {
+  // CHECK-NEXT:   %[[n:.*]], %[[r:.*]] = ft.rms_norm %[[a]], %[[b]] eps 1.000000e-05 site("model.layers.3.norm") : tensor<4x64xf32>, tensor<64xf32>
+  // CHECK-NEXT:   ft.yield %[[n]], %[[r]] : tensor<4x64xf32>, tensor<4xf32>
+  // CHECK-NEXT: }
+  %0:2 = ft.kernel row_reduce site("model.layers.3.norm")
+      (%a = %x : tensor<4x64xf32>, %b = %w : tensor<64xf32>) -> (tensor<4x64xf32>, tensor<4xf32>) {
+    %n, %r = ft.rms_norm %a, %b eps 1.0e-05 site("model.layers.3.norm") : tensor<4x64xf32>, tensor<64xf32>
+    ft.yield %n, %r : tensor<4x64xf32>, tensor<4xf32>
+  }
+  // CHECK-NEXT: %cst = ft.kernel map site("zero") () -> (tensor<2xf32>) attributes {note} {
+  %1 = ft.kernel map site("zero") () -> (tensor<2xf32>) attributes {note} {
+    %c = ft.constant 0.0 : tensor<2xf32>
+    ft.yield %c : tensor<2xf32>
+  }
+  // CHECK: ft.kernel map site("nothing") () -> () {
+  // CHECK-NEXT: ft.yield
+  ft.kernel map site("nothing") () -> () {
+    ft.yield
+  }
+  return
+}
+
+//===-- Elementwise -------------------------------------------------------===//
+
+// CHECK-LABEL: func.func @elementwise(
+// CHECK-SAME: %[[x:.*]]: tensor<4x8xf32>, %[[y:.*]]: tensor<4x8xf32>, %[[b:.*]]: tensor<8xf32>, %[[s:.*]]: tensor<f32>)
+func.func @elementwise(%x: tensor<4x8xf32>, %y: tensor<4x8xf32>, %b: tensor<8xf32>, %s: tensor<f32>) {
+  // CHECK-NEXT: %sum = ft.add %[[x]], %[[y]] : tensor<4x8xf32>
+  %0 = ft.add %x, %y : tensor<4x8xf32>
+  // CHECK-NEXT: %product = ft.mul %[[x]], %[[y]] : tensor<4x8xf32>
+  %1 = ft.mul %x, %y : tensor<4x8xf32>
+  // CHECK-NEXT: %cst = ft.constant -1.500000e+00 : tensor<4x8xbf16>
+  %2 = ft.constant -1.5 : tensor<4x8xbf16>
+  // CHECK-NEXT: %scaled = ft.scale %[[x]] by 5.000000e-01 : tensor<4x8xf32>
+  %3 = ft.scale %x by 0.5 : tensor<4x8xf32>
+  // CHECK-NEXT: %silu = ft.silu %[[x]] : tensor<4x8xf32>
+  %4 = ft.silu %x : tensor<4x8xf32>
+  // CHECK-NEXT: %d_silu = ft.silu_grad %[[x]], %[[y]] : tensor<4x8xf32>
+  %5 = ft.silu_grad %x, %y : tensor<4x8xf32>
+  // CHECK-NEXT: %biased = ft.bias_add %[[x]], %[[b]] : tensor<4x8xf32>, tensor<8xf32>
+  %6 = ft.bias_add %x, %b : tensor<4x8xf32>, tensor<8xf32>
+  // CHECK-NEXT: %clip = ft.clip_scale %[[s]], %[[s]] : tensor<f32>
+  %7 = ft.clip_scale %s, %s : tensor<f32>
+  // CHECK-NEXT: %new_param, %new_moment1, %new_moment2 = ft.adamw %[[x]], %[[y]] moments(%[[x]], %[[y]]) clip(%clip) run(%[[s]], %[[s]], %[[s]], %[[s]], %[[s]], %[[s]], %[[s]]) : tensor<4x8xf32>, tensor<f32>
+  %8:3 = ft.adamw %x, %y moments(%x, %y) clip(%7) run(%s, %s, %s, %s, %s, %s, %s)
+      : tensor<4x8xf32>, tensor<f32>
+  // CHECK-NEXT: ft.adamw {{.*}}) decay : tensor<4x8xf32>, tensor<f32>
+  %9:3 = ft.adamw %x, %y moments(%x, %y) clip(%7) run(%s, %s, %s, %s, %s, %s, %s) decay
+      : tensor<4x8xf32>, tensor<f32>
+  return
+}
+
+//===-- Products ----------------------------------------------------------===//
+
+// CHECK-LABEL: func.func @products(
+// CHECK-SAME: %[[x:.*]]: tensor<4x8xf32>, %[[w:.*]]: tensor<2x8xf32>, %[[dy:.*]]: tensor<4x2xf32>, %[[t:.*]]: tensor<2x4xf32>)
+func.func @products(%x: tensor<4x8xf32>, %w: tensor<2x8xf32>, %dy: tensor<4x2xf32>, %t: tensor<2x4xf32>) {
+  // CHECK-NEXT: %L3_q_proj = ft.linear %[[x]], %[[w]] site("model.layers.3.self_attn.q_proj") : tensor<4x8xf32>, tensor<2x8xf32>
+  %0 = ft.linear %x, %w site("model.layers.3.self_attn.q_proj") : tensor<4x8xf32>, tensor<2x8xf32>
+  // CHECK-NEXT: %L3_q_proj_lora_A = ft.linear %[[x]], %[[w]] site("model.layers.3.self_attn.q_proj.lora_A") scaled 2.000000e+00 : tensor<4x8xf32>, tensor<2x8xf32>
+  %1 = ft.linear %x, %w site("model.layers.3.self_attn.q_proj.lora_A") scaled 2.0 : tensor<4x8xf32>, tensor<2x8xf32>
+  // CHECK-NEXT: %dX_L3_q_proj = ft.matmul %[[dy]], %[[w]] site("model.layers.3.self_attn.q_proj") : tensor<4x2xf32>, tensor<2x8xf32>
+  %2 = ft.matmul %dy, %w site("model.layers.3.self_attn.q_proj") : tensor<4x2xf32>, tensor<2x8xf32>
+  // CHECK-NEXT: %dW_L3_q_proj_lora_A = ft.matmul %[[dy]], %[[x]] transpose_lhs site("model.layers.3.self_attn.q_proj.lora_A") scaled 2.000000e+00 : tensor<4x2xf32>, tensor<4x8xf32>
+  %3 = ft.matmul %dy, %x transpose_lhs site("model.layers.3.self_attn.q_proj.lora_A") scaled 2.0 : tensor<4x2xf32>, tensor<4x8xf32>
+  // CHECK-NEXT: %dW_up = ft.matmul %[[x]], %[[t]] transpose_lhs transpose_rhs site("up") : tensor<4x8xf32>, tensor<2x4xf32>
+  %4 = ft.matmul %x, %t transpose_lhs transpose_rhs site("up") : tensor<4x8xf32>, tensor<2x4xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @embedding(
+// CHECK-SAME: %[[ids:.*]]: tensor<4xi32>, %[[table:.*]]: tensor<9x8xf32>)
+func.func @embedding(%ids: tensor<4xi32>, %table: tensor<9x8xf32>) {
+  // CHECK-NEXT: %embed_tokens = ft.embedding %[[ids]], %[[table]] site("model.embed_tokens") : tensor<4xi32>, tensor<9x8xf32>
+  %0 = ft.embedding %ids, %table site("model.embed_tokens") : tensor<4xi32>, tensor<9x8xf32>
+  // CHECK-NEXT: %dW_embed_tokens = ft.embedding_grad %[[ids]], %embed_tokens site("model.embed_tokens") : tensor<4xi32>, tensor<4x8xf32> -> tensor<9x8xf32>
+  %1 = ft.embedding_grad %ids, %0 site("model.embed_tokens") : tensor<4xi32>, tensor<4x8xf32> -> tensor<9x8xf32>
+  return
+}
+
+//===-- Norms -------------------------------------------------------------===//
+
+// CHECK-LABEL: func.func @norms(
+// CHECK-SAME: %[[x:.*]]: tensor<4x8xf32>, %[[w:.*]]: tensor<8xf32>)
+func.func @norms(%x: tensor<4x8xf32>, %w: tensor<8xf32>) {
+  // CHECK-NEXT: %L3_input_layernorm, %L3_input_layernorm_rstd = ft.rms_norm %[[x]], %[[w]] eps 1.000000e-05 site("model.layers.3.input_layernorm") : tensor<4x8xf32>, tensor<8xf32>
+  %0:2 = ft.rms_norm %x, %w eps 1.0e-5 site("model.layers.3.input_layernorm") : tensor<4x8xf32>, tensor<8xf32>
+  // CHECK-NEXT: %dX_L3_input_layernorm = ft.rms_norm_grad %[[x]], %[[x]], %[[w]], %L3_input_layernorm_rstd site("model.layers.3.input_layernorm") : tensor<4x8xf32>, tensor<8xf32>, tensor<4xf32>
+  %1 = ft.rms_norm_grad %x, %x, %w, %0#1 site("model.layers.3.input_layernorm") : tensor<4x8xf32>, tensor<8xf32>, tensor<4xf32>
+  // CHECK-NEXT: %dW_L3_input_layernorm = ft.rms_norm_weight_grad %[[x]], %[[x]], %L3_input_layernorm_rstd site("model.layers.3.input_layernorm") : tensor<4x8xf32>, tensor<4xf32> -> tensor<8xf32>
+  %2 = ft.rms_norm_weight_grad %x, %x, %0#1 site("model.layers.3.input_layernorm") : tensor<4x8xf32>, tensor<4xf32> -> tensor<8xf32>
+  // CHECK-NEXT: %dB_L3_q_proj = ft.sum_rows %[[x]] site("model.layers.3.self_attn.q_proj") : tensor<4x8xf32> -> tensor<8xf32>
+  %3 = ft.sum_rows %x site("model.layers.3.self_attn.q_proj") : tensor<4x8xf32> -> tensor<8xf32>
+  // CHECK-NEXT: %grad_norm = ft.global_norm %[[x]], %[[w]] : (tensor<4x8xf32>, tensor<8xf32>) -> tensor<f32>
+  %4 = ft.global_norm %x, %w : (tensor<4x8xf32>, tensor<8xf32>) -> tensor<f32>
+  return
+}
+
+//===-- Positions, attention, loss ----------------------------------------===//
+
+// CHECK-LABEL: func.func @attention(
+// CHECK-SAME: %[[q:.*]]: tensor<4x16xf32>, %[[k:.*]]: tensor<4x8xf32>, %[[cos:.*]]: tensor<512x2xf32>, %[[segments:.*]]: !ft.segments<4, 2>)
+func.func @attention(%q: tensor<4x16xf32>, %k: tensor<4x8xf32>, %cos: tensor<512x2xf32>, %segments: !ft.segments<4, 2>) {
+  // CHECK-NEXT: %L3_q_proj_rotated = ft.rope %[[q]], %[[cos]], %[[cos]], %[[segments]] head_dim 4 site("model.layers.3.self_attn.q_proj") : tensor<4x16xf32>, tensor<512x2xf32>, !ft.segments<4, 2>
+  %0 = ft.rope %q, %cos, %cos, %segments head_dim 4 site("model.layers.3.self_attn.q_proj") : tensor<4x16xf32>, tensor<512x2xf32>, !ft.segments<4, 2>
+  // CHECK-NEXT: %d_L3_q_proj_rotated = ft.rope %[[q]], %[[cos]], %[[cos]], %[[segments]] head_dim 4 transposed site("model.layers.3.self_attn.q_proj") : tensor<4x16xf32>, tensor<512x2xf32>, !ft.segments<4, 2>
+  %1 = ft.rope %q, %cos, %cos, %segments head_dim 4 transposed site("model.layers.3.self_attn.q_proj") : tensor<4x16xf32>, tensor<512x2xf32>, !ft.segments<4, 2>
+  // CHECK-NEXT: %L3_self_attn, %L3_self_attn_lse = ft.attention %L3_q_proj_rotated, %[[k]], %[[k]], %[[segments]] head_dim 4 scale 5.000000e-01 site("model.layers.3.self_attn") : tensor<4x16xf32>, tensor<4x8xf32>, !ft.segments<4, 2>
+  %2:2 = ft.attention %0, %k, %k, %segments head_dim 4 scale 0.5 site("model.layers.3.self_attn") : tensor<4x16xf32>, tensor<4x8xf32>, !ft.segments<4, 2>
+  // CHECK-NEXT: %L3_self_attn_delta = ft.attention_delta %L3_self_attn, %[[q]] head_dim 4 site("model.layers.3.self_attn") : tensor<4x16xf32> -> tensor<4x4xf32>
+  %3 = ft.attention_delta %2#0, %q head_dim 4 site("model.layers.3.self_attn") : tensor<4x16xf32> -> tensor<4x4xf32>
+  // CHECK-NEXT: %d_L3_self_attn_query = ft.attention_grad_query %[[q]], %[[k]], %[[k]], %[[q]], %L3_self_attn_lse, %L3_self_attn_delta, %[[segments]] head_dim 4 scale 5.000000e-01 site("model.layers.3.self_attn") : tensor<4x16xf32>, tensor<4x8xf32>, tensor<4x4xf32>, !ft.segments<4, 2>
+  %4 = ft.attention_grad_query %q, %k, %k, %q, %2#1, %3, %segments head_dim 4 scale 0.5 site("model.layers.3.self_attn") : tensor<4x16xf32>, tensor<4x8xf32>, tensor<4x4xf32>, !ft.segments<4, 2>
+  // CHECK-NEXT: %d_L3_self_attn_key = ft.attention_grad_key %[[q]], %[[k]], %[[k]], %[[q]], %L3_self_attn_lse, %L3_self_attn_delta, %[[segments]] head_dim 4 scale 5.000000e-01 site("model.layers.3.self_attn") : tensor<4x16xf32>, tensor<4x8xf32>, tensor<4x4xf32>, !ft.segments<4, 2>
+  %5 = ft.attention_grad_key %q, %k, %k, %q, %2#1, %3, %segments head_dim 4 scale 0.5 site("model.layers.3.self_attn") : tensor<4x16xf32>, tensor<4x8xf32>, tensor<4x4xf32>, !ft.segments<4, 2>
+  // CHECK-NEXT: %d_L3_self_attn_value = ft.attention_grad_value %[[q]], %[[k]], %[[k]], %[[q]], %L3_self_attn_lse, %L3_self_attn_delta, %[[segments]] head_dim 4 scale 5.000000e-01 site("model.layers.3.self_attn") : tensor<4x16xf32>, tensor<4x8xf32>, tensor<4x4xf32>, !ft.segments<4, 2>
+  %6 = ft.attention_grad_value %q, %k, %k, %q, %2#1, %3, %segments head_dim 4 scale 0.5 site("model.layers.3.self_attn") : tensor<4x16xf32>, tensor<4x8xf32>, tensor<4x4xf32>, !ft.segments<4, 2>
+  // CHECK-NEXT: return
+  // CHECK-NEXT: }
+  return
+}
+
+// CHECK-LABEL: func.func @loss(
+// CHECK-SAME: %[[h:.*]]: tensor<4x8xf32>, %[[w:.*]]: tensor<9x8xf32>, %[[labels:.*]]: tensor<4xi32>, %[[segments:.*]]: !ft.segments<4, 2>, %[[inv:.*]]: tensor<f32>)
+func.func @loss(%h: tensor<4x8xf32>, %w: tensor<9x8xf32>, %labels: tensor<4xi32>, %segments: !ft.segments<4, 2>, %inv: tensor<f32>) {
+  // CHECK-NEXT: %loss = ft.linear_cross_entropy %[[h]], %[[w]], %[[labels]], %[[segments]], %[[inv]] site("lm_head") : tensor<4x8xf32>, tensor<9x8xf32>, tensor<4xi32>, !ft.segments<4, 2> -> tensor<f32>
+  %0 = ft.linear_cross_entropy %h, %w, %labels, %segments, %inv site("lm_head") : tensor<4x8xf32>, tensor<9x8xf32>, tensor<4xi32>, !ft.segments<4, 2> -> tensor<f32>
+  // CHECK-NEXT: %dX_lm_head = ft.linear_cross_entropy_grad_input %[[h]], %[[w]], %[[labels]], %[[segments]], %[[inv]], %loss site("lm_head") : tensor<4x8xf32>, tensor<9x8xf32>, tensor<4xi32>, !ft.segments<4, 2>, tensor<f32>
+  %1 = ft.linear_cross_entropy_grad_input %h, %w, %labels, %segments, %inv, %0 site("lm_head") : tensor<4x8xf32>, tensor<9x8xf32>, tensor<4xi32>, !ft.segments<4, 2>, tensor<f32>
+  // CHECK-NEXT: %dW_lm_head = ft.linear_cross_entropy_grad_weight %[[h]], %[[w]], %[[labels]], %[[segments]], %[[inv]], %loss site("lm_head") : tensor<4x8xf32>, tensor<9x8xf32>, tensor<4xi32>, !ft.segments<4, 2>, tensor<f32>
+  %2 = ft.linear_cross_entropy_grad_weight %h, %w, %labels, %segments, %inv, %0 site("lm_head") : tensor<4x8xf32>, tensor<9x8xf32>, tensor<4xi32>, !ft.segments<4, 2>, tensor<f32>
+  return
+}

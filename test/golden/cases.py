@@ -1,0 +1,151 @@
+# cases.py: the golden cases, as data: model shape, adapter, batch.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# Used by generate.py; test/golden/README.md says what each case is for.
+"""The list of golden cases. Adding one changes no other: each has its own seed."""
+
+from dataclasses import dataclass, field
+
+LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+# Shapes shared by all cases; a case overrides what it is about.
+TINY = dict(
+    vocab_size=96,
+    hidden_size=32,
+    intermediate_size=64,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=4,
+    max_position_embeddings=128,
+    rms_norm_eps=1e-5,
+    bos_token_id=1,
+    eos_token_id=2,
+    rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+)
+
+# With head_dim 16 and base 10000 the wavelengths are 6.3, 19.9, 63, 199, 628, ... tokens. Against an original
+# context of 64 (thresholds 16 and 64) the first is kept, the next two are interpolated, the others are divided by 8.
+LLAMA3_ROPE = {
+    "rope_type": "llama3",
+    "rope_theta": 10000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Segments of tokens and how the batch file lays them out.
+
+    layout: "rows"   [B, S], every row a full segment
+            "padded" [B, S] with attention_mask; rows in `left` are padded on the left
+            "packed" [T'] with cu_seqlens and position_ids, T' <= batch_size * max_length
+    ignored: per segment, the positions whose label is -100
+    """
+
+    layout: str
+    lengths: tuple
+    batch_size: int
+    max_length: int
+    ignored: dict = field(default_factory=dict)
+    left: tuple = ()
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    seed: int
+    batch: Batch
+    model: dict = field(default_factory=dict)
+    lora: dict = None  # arguments of peft.LoraConfig; None: full fine-tuning
+    v4_config: bool = False  # spell config.json as transformers 4 did
+    weight_decay: float = 0.01
+
+
+def rows(batch, length, ignored=None):
+    return Batch("rows", (length,) * batch, batch, length, ignored or {})
+
+
+CASES = [
+    Case("lora_qv", 101, rows(2, 16, {0: range(0, 5)}), {}, dict(target_modules=["q_proj", "v_proj"])),
+    Case(
+        "lora_all_rslora",
+        102,
+        rows(3, 13),
+        dict(vocab_size=97),
+        dict(target_modules="all-linear", use_rslora=True),
+    ),
+    Case("full", 103, rows(2, 16)),
+    Case(
+        "gqa",
+        104,
+        rows(2, 19, {1: range(0, 7)}),
+        dict(num_key_value_heads=2, head_dim=16),
+        # The list that peft itself writes when it saves a model whose targets were "all-linear".
+        dict(
+            target_modules=[
+                f"model.layers.{layer}.{block}.{module}"
+                for layer in range(2)
+                for block, modules in (("mlp", LINEAR[4:]), ("self_attn", LINEAR[:4]))
+                for module in sorted(modules)
+            ]
+        ),
+    ),
+    Case(
+        "mqa_bias",
+        105,
+        rows(2, 16),
+        dict(num_key_value_heads=1, attention_bias=True, mlp_bias=True),
+        dict(target_modules="all-linear"),
+    ),
+    Case("tied_full", 106, rows(2, 16, {0: range(0, 3)}), dict(tie_word_embeddings=True)),
+    Case(
+        "tied_lora", 107, rows(2, 16), dict(tie_word_embeddings=True), dict(target_modules="all-linear")
+    ),
+    Case(
+        "rope_llama3",
+        108,
+        rows(1, 90),
+        dict(num_attention_heads=2, num_key_value_heads=1, head_dim=16, rope_parameters=LLAMA3_ROPE),
+        dict(target_modules=LINEAR),
+    ),
+    Case(
+        "rope_llama3_v4",
+        108,
+        rows(1, 90),
+        dict(num_attention_heads=2, num_key_value_heads=1, head_dim=16, rope_parameters=LLAMA3_ROPE),
+        dict(target_modules=LINEAR),
+        v4_config=True,
+    ),
+    Case(
+        "packed",
+        110,
+        # 41 of 48 tokens; the one-token segment predicts nothing.
+        Batch("packed", (9, 14, 1, 17), 1, 48, {1: range(0, 6), 3: (4, 5, 11)}),
+        dict(num_key_value_heads=2),
+        dict(target_modules=LINEAR),
+    ),
+    Case(
+        "padded",
+        111,
+        Batch("padded", (12, 9, 7, 10), 4, 12, {0: range(0, 2)}, left=(2,)),
+        dict(num_key_value_heads=2),
+        dict(target_modules=LINEAR),
+    ),
+    Case(
+        "regex_targets",
+        112,
+        rows(2, 16),
+        {},
+        dict(target_modules=r"model\.layers\.1\.(self_attn\.(k|o)_proj|mlp\.down_proj)"),
+    ),
+    Case(
+        "bias_full",
+        113,
+        rows(2, 16),
+        dict(attention_bias=True, mlp_bias=True),
+        # Decay strong enough that ten losses tell whether biases are exempt from it (5e-4 apart; 2e-5 at 0.01).
+        weight_decay=0.3,
+    ),
+]

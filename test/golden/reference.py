@@ -1,0 +1,177 @@
+# reference.py: losses, gradients and training steps of transformers + peft, in float32 and in float64.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# Used by generate.py; the definitions are those of the project: a batch is segments, the mean is over predictions.
+"""Runs a model directory (and adapter directory) on segments of tokens.
+
+A segment is a pair of 1-d int64 tensors (input_ids, labels), labels aligned with the inputs. Token t predicts
+label t + 1 of its own segment; a segment's last token predicts nothing. The loss is the sum over all predictions
+divided by their number.
+"""
+
+import contextlib
+import tempfile
+
+import torch
+import torch.nn.functional as F
+import transformers
+from peft import PeftModel
+from transformers.models.llama import modeling_llama
+
+STEPS = 10
+LEARNING_RATE = 1e-2
+MAX_GRAD_NORM = 1.0
+
+
+@contextlib.contextmanager
+def no_float32_casts():
+    """transformers computes RMSNorm and softmax in float32 whatever the model's dtype; in a float64 run
+    these two would bring float32 rounding back. (RoPE stays as it is: tables are float32 by definition.)"""
+
+    def norm(self, x):
+        return self.weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.variance_epsilon))
+
+    def attention(module, query, key, value, attention_mask, scaling, dropout=0.0, **kwargs):
+        key = modeling_llama.repeat_kv(key, module.num_key_value_groups)
+        value = modeling_llama.repeat_kv(value, module.num_key_value_groups)
+        scores = query @ key.transpose(2, 3) * scaling
+        if attention_mask is not None:
+            scores = scores + attention_mask
+        weights = torch.softmax(scores, dim=-1)
+        return (weights @ value).transpose(1, 2).contiguous(), weights
+
+    saved = modeling_llama.LlamaRMSNorm.forward, modeling_llama.eager_attention_forward
+    modeling_llama.LlamaRMSNorm.forward, modeling_llama.eager_attention_forward = norm, attention
+    try:
+        yield
+    finally:
+        modeling_llama.LlamaRMSNorm.forward, modeling_llama.eager_attention_forward = saved
+
+
+def precision(dtype):
+    return no_float32_casts() if dtype == torch.float64 else contextlib.nullcontext()
+
+
+def load(model_dir, adapter_dir, dtype):
+    """Loads in float32 (so that what is computed at load time, RoPE above all, is the float32 model's) and widens."""
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        model_dir, dtype=torch.float32, attn_implementation="eager"
+    )
+    positions = torch.arange(model.config.max_position_embeddings)[None]
+    tables = model.model.rotary_emb(torch.zeros(1), positions)
+    rotary = model.model.rotary_emb
+    if adapter_dir is not None:
+        model = PeftModel.from_pretrained(model, adapter_dir, is_trainable=True)
+    model = model.to(dtype)
+    for narrow, wide in zip(tables, rotary(torch.zeros(1, dtype=dtype), positions)):
+        assert wide.dtype == dtype and torch.equal(narrow.to(dtype), wide), "RoPE tables moved"
+    model.train()  # every dropout is 0
+    return model
+
+
+def state_dict_key(name):
+    """The key under which PEFT saves a parameter (for a plain model: the name itself)."""
+    return name.replace(".default.", ".")
+
+
+def trainable(model):
+    return {state_dict_key(n): p for n, p in model.named_parameters() if p.requires_grad}
+
+
+def predictions(segments):
+    return sum(int((labels[1:] != -100).sum()) for _, labels in segments)
+
+
+def loss_of_segments(model, segments):
+    """Each segment on its own, which is what a batch means."""
+    total = 0.0
+    for ids, labels in segments:
+        logits = model(input_ids=ids[None], use_cache=False).logits[0]
+        if len(ids) > 1:
+            total = total + F.cross_entropy(logits[:-1], labels[1:], ignore_index=-100, reduction="sum")
+    return total / predictions(segments)
+
+
+def gradients(model, loss_fn):
+    """Returns (loss, {key: gradient}), detached; leaves no gradient behind."""
+    model.zero_grad(set_to_none=True)
+    loss = loss_fn(model)
+    loss.backward()
+    grads = {key: p.grad.detach().clone() for key, p in trainable(model).items()}
+    model.zero_grad(set_to_none=True)
+    return loss.detach(), grads
+
+
+def train(model, segments, weight_decay):
+    """Ten AdamW steps on the same segments. Returns (losses, gradient norms before clipping, learning rates)."""
+    decayed = set(transformers.Trainer.get_decay_parameter_names(None, model))
+    named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": [p for n, p in named if n in decayed], "weight_decay": weight_decay},
+            {"params": [p for n, p in named if n not in decayed], "weight_decay": 0.0},
+        ],
+        lr=LEARNING_RATE,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        foreach=False,
+        fused=False,
+    )
+    scheduler = transformers.get_scheduler("linear", optimizer, num_warmup_steps=0, num_training_steps=STEPS)
+    losses, norms, rates = [], [], []
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        loss = loss_of_segments(model, segments)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_([p for _, p in named], MAX_GRAD_NORM, foreach=False)
+        losses.append(loss.item())
+        norms.append(norm.item())
+        rates.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+        scheduler.step()
+    return losses, norms, rates
+
+
+def train_with_trainer(model, rows, weight_decay):
+    """The same ten steps by transformers.Trainer itself, in float32. rows: dicts of 1-d tensors, one batch."""
+    with tempfile.TemporaryDirectory() as scratch:
+        arguments = transformers.TrainingArguments(
+            output_dir=scratch,
+            per_device_train_batch_size=len(rows),
+            max_steps=STEPS,
+            learning_rate=LEARNING_RATE,
+            lr_scheduler_type="linear",
+            weight_decay=weight_decay,
+            max_grad_norm=MAX_GRAD_NORM,
+            optim="adamw_torch",
+            logging_steps=1,
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            use_cpu=True,
+            dataloader_pin_memory=False,
+        )
+        trainer = transformers.Trainer(
+            model, arguments, train_dataset=rows, data_collator=transformers.default_data_collator
+        )
+        trainer.remove_callback(transformers.PrinterCallback)
+        trainer.train()
+    log = [entry for entry in trainer.state.log_history if "loss" in entry]
+    return tuple([entry[key] for entry in log] for key in ("loss", "grad_norm", "learning_rate"))
+
+
+def directional_derivative(model, segments, generator, step=1e-6):
+    """(finite difference, gradient . direction) of the loss along one random direction of all trainables."""
+    _, grads = gradients(model, lambda m: loss_of_segments(m, segments))
+    parameters = trainable(model)
+    direction = {k: torch.randn(p.shape, generator=generator, dtype=p.dtype) for k, p in parameters.items()}
+    values = []
+    with torch.no_grad():
+        for sign in (1, -1):
+            for key, p in parameters.items():
+                p.add_(direction[key], alpha=sign * step)
+            values.append(loss_of_segments(model, segments).item())
+            for key, p in parameters.items():
+                p.sub_(direction[key], alpha=sign * step)
+    return (values[0] - values[1]) / (2 * step), sum(
+        float((grads[k] * direction[k]).sum()) for k in parameters
+    )

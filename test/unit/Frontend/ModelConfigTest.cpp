@@ -1,0 +1,436 @@
+//===- ModelConfigTest.cpp - reading config.json ---------------------------===//
+// Real configs, both generations of spellings, and what is refused or warned about.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "ftc/Frontend/ModelLayout.h"
+
+#include "TestFiles.h"
+#include "ftc/Support/Safetensors.h"
+#include "ftc/Support/SafetensorsWriter.h"
+
+using namespace ftc;
+using namespace ftc::test;
+
+namespace {
+
+std::string modelFolder(const char *name) { return std::string(FTC_TEST_DIR "/models/") + name; }
+std::string goldenModel(const char *name) {
+  return std::string(FTC_TEST_DIR "/golden/") + name + "/model";
+}
+
+ModelConfig mustRead(const std::string &path) {
+  std::vector<std::string> warnings;
+  Result<ModelConfig> config = readModelConfig(path, &warnings);
+  EXPECT_TRUE(static_cast<bool>(config)) << config.error().str();
+  EXPECT_TRUE(warnings.empty()) << warnings.front();
+  return config ? *config : ModelConfig();
+}
+
+//===-- Real models -------------------------------------------------------===//
+
+struct Published {
+  const char *name;
+  int64_t parameters; // counted by transformers 5.23.0, test/models/README.md
+  int64_t headDim;
+  RopeType rope;
+  double theta;
+  bool tied;
+};
+
+const Published kPublished[] = {
+    {"Llama-3.2-1B", 1235814400, 64, RopeType::Llama3, 500000.0, true},
+    {"Llama-3.1-8B", 8030261248, 128, RopeType::Llama3, 500000.0, false},
+    {"Llama-3.1-70B", 70553706496, 128, RopeType::Llama3, 500000.0, false},
+    {"SmolLM2-135M", 134515008, 64, RopeType::Default, 100000.0, true},
+    {"TinyLlama-1.1B", 1100048384, 64, RopeType::Default, 10000.0, false},
+};
+
+TEST(ModelConfig, RealModels) {
+  for (const Published &model : kPublished) {
+    SCOPED_TRACE(model.name);
+    ModelConfig config = mustRead(modelFolder(model.name));
+    ASSERT_NE(config.family, nullptr);
+    EXPECT_EQ(parameterCount(config), model.parameters);
+    EXPECT_EQ(config.headDim, model.headDim);
+    EXPECT_EQ(config.kinds.front().rope.type, model.rope);
+    EXPECT_EQ(config.kinds.front().rope.theta, model.theta);
+    EXPECT_EQ(config.tiedEmbeddings, model.tied);
+    EXPECT_EQ(config.dtype, DType::BF16);
+    EXPECT_TRUE(config.storage.empty());
+  }
+}
+
+TEST(ModelConfig, GoldenModelsWithTheirWeights) {
+  for (const char *name : {"full", "gqa", "mqa_bias", "bias_full", "tied_full", "lora_all_rslora",
+                           "rope_llama3", "rope_llama3_v4", "packed"}) {
+    SCOPED_TRACE(name);
+    ModelConfig config = mustRead(goldenModel(name));
+    EXPECT_EQ(config.storage.size(), initialWeights(config).size());
+    EXPECT_EQ(config.dtype, DType::F32);
+  }
+  EXPECT_TRUE(mustRead(goldenModel("mqa_bias")).qkvBias);
+  EXPECT_EQ(mustRead(goldenModel("gqa")).headDim, 16);
+}
+
+TEST(ModelConfig, BothGenerationsOfSpellingsAgree) {
+  EXPECT_EQ(mustRead(goldenModel("rope_llama3")).kinds.front().rope,
+            mustRead(goldenModel("rope_llama3_v4")).kinds.front().rope);
+}
+
+TEST(ModelConfig, DescribesItself) {
+  EXPECT_EQ(
+      describe(mustRead(modelFolder("Llama-3.2-1B"))),
+      "llama: 16 layers, hidden 2048, 32 heads of 64 over 8 key-value heads, SiLU MLP of 8192, "
+      "RMS norm eps 1e-05, RoPE llama3 theta 5e+05 factor 32.0, vocabulary 128256 "
+      "(embeddings tied), 1235814400 parameters, stored as BF16");
+  EXPECT_NE(describe(mustRead(goldenModel("mqa_bias"))).find("biases in q, k, v, o, MLP"),
+            std::string::npos);
+}
+
+//===-- Layout ------------------------------------------------------------===//
+
+// Names of transformers' named_modules() for a Llama of one layer.
+TEST(ModelLayout, ModulesInTransformersOrder) {
+  TempFolder folder;
+  ModelConfig config =
+      mustRead(folder.write("config.json", with(kSmallLlama, {{"num_hidden_layers", "1"}})));
+  std::string names;
+  for (const ModuleSpec &module : modelModules(config))
+    names += module.path + ' ';
+  EXPECT_EQ(names,
+            "model model.embed_tokens model.layers model.layers.0 model.layers.0.self_attn "
+            "model.layers.0.self_attn.q_proj model.layers.0.self_attn.k_proj "
+            "model.layers.0.self_attn.v_proj model.layers.0.self_attn.o_proj model.layers.0.mlp "
+            "model.layers.0.mlp.gate_proj model.layers.0.mlp.up_proj model.layers.0.mlp.down_proj "
+            "model.layers.0.mlp.act_fn model.layers.0.input_layernorm "
+            "model.layers.0.post_attention_layernorm model.norm model.rotary_emb lm_head ");
+}
+
+TEST(ModelLayout, WeightsHaveShapesAndInits) {
+  TempFolder folder;
+  ModelConfig config = mustRead(folder.write(
+      "config.json", with(kSmallLlama, {{"head_dim", "16"}, {"attention_bias", "true"}})));
+  std::map<std::string, WeightSpec> weights;
+  for (WeightSpec &weight : initialWeights(config))
+    weights.emplace(weight.name, weight);
+  using Shape = std::vector<int64_t>;
+  EXPECT_EQ(weights.at("model.embed_tokens.weight").shape, (Shape{96, 32}));
+  EXPECT_EQ(weights.at("model.layers.1.self_attn.q_proj.weight").shape, (Shape{64, 32}));
+  EXPECT_EQ(weights.at("model.layers.1.self_attn.k_proj.weight").shape, (Shape{32, 32}));
+  EXPECT_EQ(weights.at("model.layers.1.self_attn.o_proj.weight").shape, (Shape{32, 64}));
+  EXPECT_EQ(weights.at("model.layers.1.self_attn.o_proj.bias").shape, (Shape{32}));
+  EXPECT_EQ(weights.at("model.layers.1.self_attn.q_proj.bias").init, WeightInit::Zeros);
+  EXPECT_EQ(weights.at("model.norm.weight").init, WeightInit::Ones);
+  EXPECT_TRUE(weights.at("model.norm.weight").noDecay());
+  EXPECT_FALSE(weights.at("lm_head.weight").noDecay());
+  EXPECT_EQ(weights.count("model.layers.0.mlp.up_proj.bias"), 0u);
+}
+
+//===-- Values ------------------------------------------------------------===//
+
+Result<ModelConfig> readText(const std::string &text,
+                             std::vector<std::string> *warnings = nullptr) {
+  TempFolder folder;
+  folder.write("config.json", text);
+  return readModelConfig(folder / "config.json", warnings);
+}
+
+TEST(ModelConfig, Defaults) {
+  Result<ModelConfig> config = readText(with(
+      kSmallLlama, {{"num_key_value_heads", "null"}, {"rms_norm_eps", "-"}, {"rope_theta", "-"}}));
+  ASSERT_TRUE(static_cast<bool>(config)) << config.error().str();
+  EXPECT_EQ(config->kvHeads, 4);
+  EXPECT_EQ(config->headDim, 8);
+  EXPECT_EQ(config->normEps, 1e-6);
+  EXPECT_EQ(config->maxPositions, 2048);
+  EXPECT_EQ(config->initializerRange, 0.02);
+  EXPECT_EQ(config->kinds.front().rope, RopeConfig());
+  EXPECT_EQ(config->kindOf, std::vector<unsigned>(2, 0));
+  EXPECT_FALSE(config->tiedEmbeddings || config->qkvBias || config->outputBias || config->mlpBias);
+  EXPECT_EQ(config->dtype, DType::F32);
+}
+
+const char *kLlama3 = R"({"rope_type": "llama3", "factor": 8, "low_freq_factor": 1,
+                         "high_freq_factor": 4, "original_max_position_embeddings": 64})";
+const char *kLlama3OldType = R"({"type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+                         "high_freq_factor": 4.0, "original_max_position_embeddings": 64})";
+const char *kLlama3NoLength = R"({"rope_type": "llama3", "factor": 8, "low_freq_factor": 1,
+                         "high_freq_factor": 4})";
+
+TEST(ModelConfig, RopeSpellingsThatAgree) {
+  RopeConfig expected;
+  expected.type = RopeType::Llama3;
+  expected.factor = 8;
+  expected.originalMaxPositions = 64;
+  using Changes = std::initializer_list<std::pair<const char *, const char *>>;
+  const Changes cases[] = {
+      {{"rope_scaling", kLlama3}},
+      {{"rope_scaling", kLlama3OldType}},
+      {{"rope_parameters", kLlama3}},
+      {{"rope_scaling", kLlama3OldType}, {"rope_parameters", kLlama3}},
+      {{"rope_scaling", "{}"}, {"rope_parameters", kLlama3}},
+      {{"rope_parameters", kLlama3NoLength}, {"max_position_embeddings", "64"}},
+      {{"rope_parameters", kLlama3NoLength}, {"original_max_position_embeddings", "64"}},
+      {{"rope_parameters", kLlama3}, {"original_max_position_embeddings", "64"}},
+      {{"rope_scaling", kLlama3}, {"rope_parameters", R"({"rope_theta": 10000})"}},
+      {{"rope_theta", "-"},
+       {"rope_scaling", kLlama3},
+       {"rope_parameters", R"({"rope_theta": 1e4})"}},
+      {{"rope_parameters", kLlama3}, {"partial_rotary_factor", "1.0"}},
+  };
+  for (const Changes &changes : cases) {
+    std::string text = with(kSmallLlama, changes);
+    std::vector<std::string> warnings;
+    Result<ModelConfig> config = readText(text, &warnings);
+    ASSERT_TRUE(static_cast<bool>(config)) << config.error().str() << text;
+    EXPECT_EQ(config->kinds.front().rope, expected) << text;
+    EXPECT_TRUE(warnings.empty()) << warnings.front();
+  }
+}
+
+//===-- Refusals ----------------------------------------------------------===//
+
+struct Refusal {
+  std::initializer_list<std::pair<const char *, const char *>> changes;
+  const char *place; ///< `:LINE:COL` of the changed text
+  const char *message;
+};
+
+TEST(ModelConfig, RefusesWithAPlaceAndWhatWouldBeRight) {
+  const Refusal cases[] = {
+      {{{"model_type", "\"mistral\""}},
+       ":2:17",
+       "'model_type' is 'mistral', which is not supported; supported: llama"},
+      {{{"model_type", "-"}}, ":1:1", "'model_type' is missing; it must be a string"},
+      {{{"hidden_size", "-"}},
+       ":1:1",
+       "'hidden_size' is missing; it must be an integer from 1 to 1048576"},
+      {{{"hidden_size", "0"}},
+       ":3:18",
+       "'hidden_size' must be an integer from 1 to 1048576, got 0"},
+      {{{"hidden_size", "32.0"}},
+       ":3:18",
+       "'hidden_size' must be an integer from 1 to 1048576, got 32.0"},
+      {{{"hidden_size", "33"}},
+       ":3:18",
+       "'hidden_size' is 33, no multiple of num_attention_heads 4; change one, or give head_dim"},
+      {{{"hidden_size", "12"}},
+       ":3:18",
+       "'hidden_size' gives heads of 3 columns; rotary positions need an even number"},
+      {{{"head_dim", "7"}}, ":11:15", "'head_dim' is 7; rotary positions need an even one"},
+      {{{"num_hidden_layers", "true"}},
+       ":4:24",
+       "'num_hidden_layers' must be an integer from 1 to 4096, got true"},
+      {{{"num_hidden_layers", "1000000000"}},
+       ":4:24",
+       "'num_hidden_layers' must be an integer from 1 to 4096, got 1000000000"},
+      {{{"num_key_value_heads", "3"}},
+       ":6:26",
+       "'num_key_value_heads' is 3; it must divide num_attention_heads, 4"},
+      {{{"num_key_value_heads", "8"}},
+       ":6:26",
+       "'num_key_value_heads' is 8; it must divide num_attention_heads, 4"},
+      {{{"num_attention_heads", "4096"}, {"head_dim", "4096"}},
+       ":5:26",
+       "'num_attention_heads' x head_dim is 16777216; it must be at most 1048576"},
+      {{{"vocab_size", "\"96\""}},
+       ":8:17",
+       "'vocab_size' must be an integer from 1 to 67108864, got the string '96'"},
+      {{{"rms_norm_eps", "-1e-5"}},
+       ":9:19",
+       "'rms_norm_eps' must be a number from 0.0 to 1.0, got -1e-05"},
+      {{{"hidden_act", "\"gelu\""}},
+       ":11:17",
+       "'hidden_act' is 'gelu', which is not supported; it must be silu"},
+      {{{"attention_bias", "1"}}, ":11:21", "'attention_bias' must be true or false, got 1"},
+      {{{"attention_dropout", "0.1"}},
+       ":11:24",
+       "'attention_dropout' is 0.1; dropout within attention is not supported yet, set it to 0.0"},
+      {{{"pretraining_tp", "2"}},
+       ":11:21",
+       "'pretraining_tp' is 2; sliced products are not supported, set it to 1"},
+      {{{"rope_interleaved", "true"}},
+       ":11:23",
+       "'rope_interleaved' is true; only rotated halves are supported"},
+      {{{"partial_rotary_factor", "0.5"}},
+       ":11:28",
+       "'partial_rotary_factor' is 0.5; models of type llama rotate whole heads"},
+      {{{"quantization_config", R"({"quant_method": "gptq", "bits": 4})"}},
+       ":11:26",
+       "'quantization_config' says that the weights are quantized with 'gptq', which is not "
+       "supported yet; use the unquantized model"},
+      {{{"torch_dtype", "\"float64\""}},
+       ":11:18",
+       "'torch_dtype' is 'float64'; it must be float32, bfloat16 or float16"},
+      {{{"torch_dtype", "\"float16\""}, {"dtype", "\"bfloat16\""}},
+       ":12:12",
+       "'dtype' is 'bfloat16', but 'torch_dtype' is 'float16'; keep one of them"},
+      {{{"rope_theta", "0"}},
+       ":10:17",
+       "'rope_theta' must be a positive number within f32, got 0.0"},
+      {{{"rope_theta", "1e300"}},
+       ":10:17",
+       "'rope_theta' must be a positive number within f32, got 1e+300"},
+      {{{"rope_parameters", R"({"rope_theta": 5e5, "rope_type": "default"})"}},
+       ":12:19",
+       "'rope_parameters.rope_theta' is 5e+05, but 'rope_theta' is 10000.0; keep one of them"},
+      {{{"rope_parameters", R"({"rope_type": "default"})"}, {"rope_scaling", kLlama3}},
+       ":11:22",
+       "'rope_parameters' and 'rope_scaling' differ; keep one of them"},
+      {{{"rope_scaling", R"({"rope_type": "yarn", "factor": 4})"}},
+       ":12:18",
+       "'rope_scaling.rope_type' is 'yarn', which is not supported yet; it must be default or "
+       "llama3"},
+      {{{"rope_scaling", R"({"type": "llama4", "factor": 4})"}},
+       ":12:13",
+       "'rope_scaling.type' is 'llama4'; it must be default or llama3"},
+      {{{"rope_scaling", R"({"type": "default", "rope_type": "llama3"})"}},
+       ":13:18",
+       "'rope_scaling.rope_type' is 'llama3', but 'rope_scaling.type' is 'default'; keep one of "
+       "them"},
+      {{{"rope_scaling", R"({"factor": 4})"}},
+       ":11:19",
+       "'rope_scaling.rope_type' is missing; it must be default or llama3"},
+      {{{"rope_scaling",
+         R"({"rope_type": "llama3", "low_freq_factor": 1, "high_freq_factor": 4})"}},
+       ":11:19",
+       "'rope_scaling.factor' is missing; it must be a number of at least 1.0"},
+      {{{"rope_scaling",
+         R"({"rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4})"}},
+       ":15:25",
+       "'rope_scaling.high_freq_factor' must be greater than low_freq_factor 4.0, got 4.0"},
+      {{{"rope_scaling",
+         R"({"rope_type": "llama3", "factor": 8, "low_freq_factor": 0, "high_freq_factor": 4})"}},
+       ":14:24",
+       "'rope_scaling.low_freq_factor' must be positive, got 0.0"},
+      {{{"rope_scaling", kLlama3}, {"original_max_position_embeddings", "65"}},
+       ":16:41",
+       "'rope_scaling.original_max_position_embeddings' is 64, but "
+       "'original_max_position_embeddings' is 65; keep one of them"},
+      {{{"rope_parameters", R"({"full_attention": {"rope_type": "default"}})"}},
+       ":12:23",
+       "'rope_parameters.full_attention' holds rotary positions of one kind of layer"},
+      {{{"rope_scaling", "8"}}, ":11:19", "'rope_scaling' must be an object, got 8"},
+      {{{"architectures", "[1]"}},
+       ":12:5",
+       "'architectures' must be a string or an array of strings"},
+  };
+  for (const Refusal &c : cases) {
+    TempFolder folder;
+    std::string path = folder.write("config.json", with(kSmallLlama, c.changes));
+    Result<ModelConfig> config = readModelConfig(path, nullptr);
+    ASSERT_FALSE(static_cast<bool>(config)) << c.message;
+    EXPECT_EQ(config.error().where, path + c.place) << config.error().str();
+    EXPECT_EQ(config.error().message.rfind(c.message, 0), 0u) << config.error().str();
+  }
+}
+
+TEST(ModelConfig, RefusesFilesThatAreNone) {
+  TempFolder folder;
+  Result<ModelConfig> config = readModelConfig(folder.path, nullptr);
+  ASSERT_FALSE(static_cast<bool>(config));
+  EXPECT_EQ(config.error().str(), folder.path + ": holds no config.json; give a Hugging Face model "
+                                                "directory, or the path of a config.json");
+  EXPECT_FALSE(static_cast<bool>(readModelConfig(folder / "absent.json", nullptr)));
+  for (const char *text :
+       {"", "[]", "{", "null", "{\"model_type\": \"llama\", \"model_type\": \"llama\"}"}) {
+    config = readModelConfig(folder.write("config.json", text), nullptr);
+    ASSERT_FALSE(static_cast<bool>(config)) << text;
+    EXPECT_EQ(config.error().where.rfind(folder / "config.json", 0), 0u) << config.error().str();
+  }
+}
+
+//===-- Warnings ----------------------------------------------------------===//
+
+TEST(ModelConfig, WarnsOfUnknownKeysThatSaySomething) {
+  TempFolder folder;
+  std::string path = folder.write(
+      "config.json",
+      with(kSmallLlama, {{"atention_bias", "false"},       // near a known key
+                         {"sliding_window", "4096"},       // says something
+                         {"embedding_multiplier", "null"}, // says nothing
+                         {"use_cache", "true"},            // harmless
+                         {"architectures", "[\"LlamaForSequenceClassification\"]"},
+                         {"rope_scaling", R"({"rope_type": "default", "factor": 2.0})"}}));
+  std::vector<std::string> warnings;
+  ASSERT_TRUE(static_cast<bool>(readModelConfig(path, &warnings)));
+  EXPECT_EQ(
+      warnings,
+      (std::vector<std::string>{
+          path + ":15:20: the model is a 'LlamaForSequenceClassification'; it is trained as a "
+                 "LlamaForCausalLM",
+          path + ":20:5: unknown key 'rope_scaling.factor' is ignored",
+          path + ":11:3: unknown key 'atention_bias' is ignored; did you mean 'attention_bias'?",
+          path + ":12:3: unknown key 'sliding_window' is ignored"}));
+}
+
+//===-- Weights on disk ---------------------------------------------------===//
+
+/// The small Llama with its weights as zeros, after `change` to the list of tensors.
+template <class Change> std::string writeModel(const TempFolder &folder, Change change) {
+  folder.write("config.json", kSmallLlama);
+  Result<ModelConfig> config = readModelConfig(folder / "config.json", nullptr);
+  std::vector<TensorDeclaration> tensors;
+  for (const WeightSpec &weight : initialWeights(*config))
+    tensors.push_back({weight.name, DType::BF16, weight.shape});
+  change(tensors);
+  Result<SafetensorsWriter> writer =
+      SafetensorsWriter::create(folder / "model.safetensors", std::move(tensors));
+  for (const TensorDeclaration &tensor : writer->order()) {
+    uint64_t bytes = *tensorBytes(tensor.dtype, tensor.shape);
+    EXPECT_TRUE(
+        static_cast<bool>(writer->write(tensor.name, std::vector<char>(bytes).data(), bytes)));
+  }
+  EXPECT_TRUE(static_cast<bool>(writer->finish()));
+  return folder.path;
+}
+
+TEST(ModelConfig, TakesStorageFromTheWeights) {
+  TempFolder folder;
+  std::string path = writeModel(folder, [](std::vector<TensorDeclaration> &tensors) {
+    for (TensorDeclaration &tensor : tensors)
+      if (tensor.name == "model.norm.weight")
+        tensor.dtype = DType::F32;
+    tensors.push_back({"model.layers.0.self_attn.rotary_emb.inv_freq", DType::F32, {4}});
+  });
+  ModelConfig config = mustRead(path);
+  EXPECT_EQ(config.storage.at("model.norm.weight"), DType::F32);
+  EXPECT_EQ(config.storage.at("lm_head.weight"), DType::BF16);
+  EXPECT_NE(describe(config).find("stored as BF16, F32"), std::string::npos);
+}
+
+TEST(ModelConfig, RefusesWeightsThatDoNotFit) {
+  using Tensors = std::vector<TensorDeclaration>;
+  auto refused = [](auto change) {
+    TempFolder folder;
+    std::string path = writeModel(folder, change);
+    Result<ModelConfig> config = readModelConfig(path, nullptr);
+    EXPECT_FALSE(static_cast<bool>(config));
+    Error error = config ? makeError("", "") : config.takeError();
+    EXPECT_EQ(error.where, path + "/model.safetensors");
+    std::string text = error.message;
+    for (const std::string &note : error.notes)
+      text += "|" + note;
+    size_t at = text.find(path);
+    return at == text.npos ? text : text.erase(at, path.size() + 1);
+  };
+  EXPECT_EQ(refused([](Tensors &tensors) { tensors.pop_back(); }),
+            "lacks 1 weight that config.json asks for|lm_head.weight");
+  EXPECT_EQ(refused([](Tensors &tensors) { tensors.front().name = "embed_tokens.weight"; }),
+            "lacks 1 weight that config.json asks for|model.embed_tokens.weight|it holds "
+            "'embed_tokens.weight', which the config does not ask for");
+  EXPECT_EQ(
+      refused([](Tensors &tensors) {
+        tensors.push_back({"model.layers.2.mlp.up_proj.weight", DType::F32, {2}});
+        tensors.push_back({"model.layers.0.self_attn.q_proj.bias", DType::F32, {32}});
+      }),
+      "holds 2 weights that config.json does not ask for|model.layers.0.self_attn.q_proj.bias|"
+      "model.layers.2.mlp.up_proj.weight");
+  EXPECT_EQ(refused([](Tensors &tensors) { tensors.front().shape = {32, 96}; }),
+            "'model.embed_tokens.weight' has shape [32, 96]; config.json asks for [96, 32]");
+  EXPECT_EQ(refused([](Tensors &tensors) { tensors.front().dtype = DType::F8_E4M3; }),
+            "'model.embed_tokens.weight' is F8_E4M3, which is not supported; a weight is F32, BF16 "
+            "or F16");
+}
+
+} // namespace

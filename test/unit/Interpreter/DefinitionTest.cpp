@@ -1,0 +1,274 @@
+//===- DefinitionTest.cpp - ops against numbers worked out by hand --------===//
+// Each op on a few numbers whose result follows from its definition on paper.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "Samples.h"
+
+#include <cmath>
+#include <gtest/gtest.h>
+#include <limits>
+#include <set>
+
+using namespace mlir;
+using namespace ftc::ft;
+using namespace ftc::ft::test;
+
+/// Runs a function of one op and expects these results.
+static void expectResults(StringRef arguments, StringRef op, ArrayRef<StringRef> types,
+                          ArrayRef<HostValue> args, ArrayRef<HostValue> expected) {
+  SCOPED_TRACE(op.str());
+  Program program(functionOf(arguments, op, types));
+  FailureOr<SmallVector<HostValue>> results = program.run("f", args);
+  ASSERT_TRUE(succeeded(results)) << program.context.takeDiagnostics();
+  ASSERT_EQ(results->size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i)
+    expectNear((*results)[i], expected[i], 1e-14);
+}
+
+TEST(Definition, Elementwise) {
+  StringRef pair = "tensor<2xf32>", two = "%a: tensor<2xf32>, %b: tensor<2xf32>";
+  HostValue a = test::vector({1, 2}), b = test::vector({3, -1});
+  expectResults(two, "ft.add %a, %b : tensor<2xf32>", pair, {a, b}, test::vector({4, 1}));
+  expectResults(two, "ft.mul %a, %b : tensor<2xf32>", pair, {a, b}, test::vector({3, -2}));
+  expectResults("", "ft.constant -1.5 : tensor<2xf32>", pair, {}, test::vector({-1.5, -1.5}));
+  expectResults("%a: tensor<2xf32>", "ft.scale %a by -0.5 : tensor<2xf32>", pair, b,
+                test::vector({-1.5, 0.5}));
+  // sigmoid(0) = 1/2; sigmoid(ln 3) = 3/4.
+  HostValue x = test::vector({0, std::log(3)});
+  expectResults("%a: tensor<2xf32>", "ft.silu %a : tensor<2xf32>", pair, x,
+                test::vector({0, 0.75 * std::log(3)}));
+  expectResults(two, "ft.silu_grad %a, %b : tensor<2xf32>", pair, {test::vector({2, -4}), x},
+                test::vector({1, -3 - 0.75 * std::log(3)}));
+  expectResults("%x: tensor<2x2xf32>, %b: tensor<2xf32>",
+                "ft.bias_add %x, %b : tensor<2x2xf32>, tensor<2xf32>", {"tensor<2x2xf32>"},
+                {matrix(2, 2, {1, 2, 3, 4}), test::vector({10, 20})},
+                matrix(2, 2, {11, 22, 13, 24}));
+}
+
+TEST(Definition, ClipScale) {
+  double inf = std::numeric_limits<double>::infinity();
+  auto expectScale = [](double norm, double largest, double expected) {
+    expectResults("%n: tensor<f32>, %m: tensor<f32>", "ft.clip_scale %n, %m : tensor<f32>",
+                  {"tensor<f32>"}, {scalar(norm), scalar(largest)}, scalar(expected));
+  };
+  expectScale(4 - 1e-6, 1, 0.25);
+  expectScale(0.5, 1, 1);
+  expectScale(0, 1, 1);
+  expectScale(1e30, inf, 1);
+  expectScale(inf, 1, 0);
+
+  Program program(functionOf("%n: tensor<f32>, %m: tensor<f32>",
+                             "ft.clip_scale %n, %m : tensor<f32>", {"tensor<f32>"}));
+  FailureOr<SmallVector<HostValue>> results = program.run("f", {scalar(NAN), scalar(1)});
+  ASSERT_TRUE(succeeded(results));
+  EXPECT_TRUE(std::isnan(results->front().data[0]));
+}
+
+// clip 0.5: g = 0.2. m = 0.1 + 0.5 (0.2 - 0.1) = 0.15. v = 0.75 * 0.04 + 0.25 * 0.2^2 = 0.04.
+// Update: 0.1 / 0.5 * 0.15 / (0.2 / 0.5 + 0.1) = 0.06. Decay: 1 - 0.1 * 0.5 = 0.95.
+TEST(Definition, AdamW) {
+  std::string arguments = "%p: tensor<1xf32>, %g: tensor<1xf32>, %m: tensor<1xf32>, "
+                          "%v: tensor<1xf32>";
+  for (StringRef name : {"c", "lr", "b1", "b2", "e", "wd", "c1", "c2"})
+    arguments += (", %" + name + ": tensor<f32>").str();
+  SmallVector<HostValue> args;
+  for (double element : {1.0, 0.4, 0.1, 0.04})
+    args.push_back(test::vector({element}));
+  for (double number : {0.5, 0.1, 0.5, 0.75, 0.1, 0.5, 0.5, 0.5})
+    args.push_back(scalar(number));
+  for (bool decay : {false, true})
+    expectResults(arguments,
+                  ("ft.adamw %p, %g moments(%m, %v) clip(%c) run(%lr, %b1, %b2, %e, %wd, %c1, %c2)" +
+                   StringRef(decay ? " decay" : "") + " : tensor<1xf32>, tensor<f32>")
+                      .str(),
+                  {"tensor<1xf32>", "tensor<1xf32>", "tensor<1xf32>"}, args,
+                  {test::vector({decay ? 0.89 : 0.94}), test::vector({0.15}),
+                   test::vector({0.04})});
+}
+
+TEST(Definition, RunValue) {
+  HostValue run = makeRun({{RunField::learning_rate, 0.25}, {RunField::inv_items, 0.125}});
+  expectResults("%r: !ft.run", "ft.run_value %r[inv_items] : tensor<f32>", {"tensor<f32>"}, run,
+                scalar(0.125));
+  expectResults("%r: !ft.run", "ft.run_value %r[learning_rate] : tensor<f32>", {"tensor<f32>"},
+                run, scalar(0.25));
+}
+
+TEST(Definition, Products) {
+  expectResults("%x: tensor<2x2xf32>, %w: tensor<3x2xf32>",
+                "ft.linear %x, %w site(\"s\") scaled 0.5 : tensor<2x2xf32>, tensor<3x2xf32>",
+                {"tensor<2x3xf32>"},
+                {matrix(2, 2, {1, 2, 3, 4}), matrix(3, 2, {1, 0, 0, -1, 2, 1})},
+                matrix(2, 3, {0.5, -1, 2, 1.5, -2, 5}));
+
+  HostValue a = matrix(2, 3, {1, 2, 3, 4, 5, 6}), at = matrix(3, 2, {1, 4, 2, 5, 3, 6});
+  HostValue b = matrix(3, 2, {1, 0, 0, 1, 1, -1}), bt = matrix(2, 3, {1, 0, 1, 0, 1, -1});
+  HostValue c = matrix(2, 2, {8, -2, 20, -2});
+  StringRef wide = "tensor<2x3xf32>", tall = "tensor<3x2xf32>";
+  for (bool ta : {false, true})
+    for (bool tb : {false, true})
+      expectResults(("%a: " + (ta ? tall : wide) + ", %b: " + (tb ? wide : tall)).str(),
+                    (StringRef("ft.matmul %a, %b ") + (ta ? "transpose_lhs " : "") +
+                     (tb ? "transpose_rhs " : "") + "site(\"s\") scaled 2.0 : " +
+                     (ta ? tall : wide) + ", " + (tb ? wide : tall))
+                        .str(),
+                    {"tensor<2x2xf32>"}, {ta ? at : a, tb ? bt : b}, c);
+}
+
+TEST(Definition, Embedding) {
+  expectResults("%i: tensor<3xi32>, %t: tensor<2x2xf32>",
+                "ft.embedding %i, %t site(\"s\") : tensor<3xi32>, tensor<2x2xf32>",
+                {"tensor<3x2xf32>"}, {test::vector({1, 0, 1}), matrix(2, 2, {1, 2, 3, 4})},
+                matrix(3, 2, {3, 4, 1, 2, 3, 4}));
+  expectResults("%i: tensor<3xi32>, %g: tensor<3x2xf32>",
+                "ft.embedding_grad %i, %g site(\"s\") : tensor<3xi32>, tensor<3x2xf32> -> "
+                "tensor<3x2xf32>",
+                {"tensor<3x2xf32>"},
+                {test::vector({1, 0, 1}), matrix(3, 2, {1, 2, 10, 20, 100, 200})},
+                matrix(3, 2, {10, 20, 101, 202, 0, 0}));
+}
+
+// Row (1, 7): mean square 25, rstd 1/5. Row (1, 1) with eps 3: rstd 1/2.
+// Gradient of the first: g = (2, 1), c = (2 * 1 + 1 * 7) / 2 = 4.5, rstd^3 c = 0.036.
+TEST(Definition, Norms) {
+  HostValue weight = test::vector({2, 0.5});
+  StringRef types = " site(\"s\") : tensor<1x2xf32>, tensor<2xf32>";
+  expectResults("%x: tensor<1x2xf32>, %w: tensor<2xf32>",
+                ("ft.rms_norm %x, %w eps 0.0" + types).str(), {"tensor<1x2xf32>", "tensor<1xf32>"},
+                {matrix(1, 2, {1, 7}), weight}, {matrix(1, 2, {0.4, 0.7}), test::vector({0.2})});
+  expectResults("%x: tensor<1x2xf32>, %w: tensor<2xf32>",
+                ("ft.rms_norm %x, %w eps 3.0" + types).str(), {"tensor<1x2xf32>", "tensor<1xf32>"},
+                {matrix(1, 2, {1, 1}), weight}, {matrix(1, 2, {1, 0.25}), test::vector({0.5})});
+  expectResults(
+      "%g: tensor<1x2xf32>, %x: tensor<1x2xf32>, %w: tensor<2xf32>, %r: tensor<1xf32>",
+      "ft.rms_norm_grad %g, %x, %w, %r site(\"s\") : tensor<1x2xf32>, tensor<2xf32>, tensor<1xf32>",
+      {"tensor<1x2xf32>"}, {matrix(1, 2, {1, 2}), matrix(1, 2, {1, 7}), weight, test::vector({0.2})},
+      matrix(1, 2, {0.364, -0.052}));
+  expectResults("%g: tensor<2x2xf32>, %x: tensor<2x2xf32>, %r: tensor<2xf32>",
+                "ft.rms_norm_weight_grad %g, %x, %r site(\"s\") : tensor<2x2xf32>, tensor<2xf32> "
+                "-> tensor<2xf32>",
+                {"tensor<2xf32>"},
+                {matrix(2, 2, {1, 2, 3, 4}), matrix(2, 2, {1, 7, 1, 1}), test::vector({0.2, 0.5})},
+                test::vector({1.7, 4.8}));
+  expectResults("%x: tensor<3x2xf32>",
+                "ft.sum_rows %x site(\"s\") : tensor<3x2xf32> -> tensor<2xf32>", {"tensor<2xf32>"},
+                matrix(3, 2, {1, 2, 10, 20, 100, 200}), test::vector({111, 222}));
+  expectResults("%x: tensor<2xf32>, %y: tensor<1x1xf32>, %z: tensor<f32>",
+                "ft.global_norm %x, %y, %z : (tensor<2xf32>, tensor<1x1xf32>, tensor<f32>) -> "
+                "tensor<f32>",
+                {"tensor<f32>"}, {test::vector({1, -2}), matrix(1, 1, {2}), scalar(4)}, scalar(5));
+}
+
+// At position 0 the tables say (1, 0), at position 1 a quarter turn (0, 1). Two heads of 4.
+TEST(Definition, Rope) {
+  StringRef arguments = "%x: tensor<2x8xf32>, %c: tensor<2x1xf32>, %s: tensor<2x1xf32>, "
+                        "%g: !ft.segments<2, 1>";
+  StringRef types = "site(\"s\") : tensor<2x8xf32>, tensor<2x1xf32>, !ft.segments<2, 1>";
+  HostValue x = matrix(2, 8, {1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8});
+  HostValue cos = matrix(2, 1, {1, 0}), sin = matrix(2, 1, {0, 1}), one = segments(2, {0, 2});
+  expectResults(arguments, ("ft.rope %x, %c, %s, %g head_dim 4 " + types).str(),
+                {"tensor<2x8xf32>"}, {x, cos, sin, one},
+                matrix(2, 8, {1, 2, 3, 4, 5, 6, 7, 8, -2, 1, 3, 4, -6, 5, 7, 8}));
+  expectResults(arguments, ("ft.rope %x, %c, %s, %g head_dim 4 transposed " + types).str(),
+                {"tensor<2x8xf32>"}, {x, cos, sin, one},
+                matrix(2, 8, {1, 2, 3, 4, 5, 6, 7, 8, 2, -1, 3, 4, 6, -5, 7, 8}));
+  // Full width: column i turns with column i + 2. Positions are the tokens', not the rows'.
+  expectResults("%x: tensor<2x4xf32>, %c: tensor<2x2xf32>, %s: tensor<2x2xf32>, "
+                "%g: !ft.segments<2, 1>",
+                "ft.rope %x, %c, %s, %g head_dim 4 site(\"s\") : tensor<2x4xf32>, tensor<2x2xf32>, "
+                "!ft.segments<2, 1>",
+                {"tensor<2x4xf32>"},
+                {matrix(2, 4, {1, 2, 3, 4, 5, 6, 7, 8}), matrix(2, 2, {1, 1, 0, 0}),
+                 matrix(2, 2, {0, 0, 1, 1}), segments(2, {0, 2}, {1, 0})},
+                matrix(2, 4, {-3, -4, 1, 2, 5, 6, 7, 8}));
+}
+
+// One segment of two tokens, one of one, one dead token; two query heads of 1 column over one key
+// head, the second head's query 0. In token 1, head 0 has scores 2 * (1/2) * (0, ln 3) and so the
+// weights (1/4, 3/4); head 1 has (1/2, 1/2).
+TEST(Definition, Attention) {
+  double ln3 = std::log(3);
+  HostValue query = matrix(4, 2, {5, 0, 0.5, 0, 3, 0, 1, 1});
+  HostValue key = matrix(4, 1, {0, ln3, 7, 1}), value = matrix(4, 1, {4, 8, 6, 9});
+  HostValue cut = segments(4, {0, 2, 3});
+  HostValue output = matrix(4, 2, {4, 4, 7, 6, 6, 6, 0, 0});
+  HostValue lse = matrix(4, 2, {0, 0, std::log(4), std::log(2), 42, 0, 0, 0});
+  expectResults("%q: tensor<4x2xf32>, %k: tensor<4x1xf32>, %v: tensor<4x1xf32>, "
+                "%g: !ft.segments<4, 3>",
+                "ft.attention %q, %k, %v, %g head_dim 1 scale 2.0 site(\"s\") : tensor<4x2xf32>, "
+                "tensor<4x1xf32>, !ft.segments<4, 3>",
+                {"tensor<4x2xf32>", "tensor<4x2xf32>"}, {query, key, value, cut}, {output, lse});
+
+  // Only token 1 has a gradient: 2 for head 0, 1 for head 1, and delta = (14, 6).
+  HostValue grad = matrix(4, 2, {0, 0, 2, 1, 0, 0, 0, 0});
+  HostValue delta = matrix(4, 2, {0, 0, 14, 6, 0, 0, 0, 0});
+  expectResults("%o: tensor<4x2xf32>, %d: tensor<4x2xf32>",
+                "ft.attention_delta %o, %d head_dim 1 site(\"s\") : tensor<4x2xf32> -> "
+                "tensor<4x2xf32>",
+                {"tensor<4x2xf32>"}, {output, grad}, delta);
+  // dS, head 0: (1/4 (8 - 14), 3/4 (16 - 14)) = (-3/2, 3/2). Head 1: (1/2 (4 - 6), 1/2 (8 - 6)).
+  auto expectGradient = [&](StringRef which, StringRef type, const HostValue &expected) {
+    expectResults("%q: tensor<4x2xf32>, %k: tensor<4x1xf32>, %v: tensor<4x1xf32>, "
+                  "%d: tensor<4x2xf32>, %l: tensor<4x2xf32>, %e: tensor<4x2xf32>, "
+                  "%g: !ft.segments<4, 3>",
+                  ("ft.attention_grad_" + which +
+                   " %q, %k, %v, %d, %l, %e, %g head_dim 1 scale 2.0 site(\"s\") : "
+                   "tensor<4x2xf32>, tensor<4x1xf32>, tensor<4x2xf32>, !ft.segments<4, 3>")
+                      .str(),
+                  type, {query, key, value, grad, lse, delta, cut}, expected);
+  };
+  expectGradient("query", "tensor<4x2xf32>", matrix(4, 2, {0, 0, 3 * ln3, 2 * ln3, 0, 0, 0, 0}));
+  expectGradient("key", "tensor<4x1xf32>", matrix(4, 1, {-1.5, 1.5, 0, 0}));
+  expectGradient("value", "tensor<4x1xf32>", matrix(4, 1, {0.25 * 2 + 0.5, 0.75 * 2 + 0.5, 0, 0}));
+}
+
+// Logits (0, ln 3) for every token: probabilities (1/4, 3/4). Token 0 is to predict class 1, token 1
+// class 0; token 2 is its segment's last; token 3's next label is -100; token 5 is dead.
+TEST(Definition, LinearCrossEntropy) {
+  double ln3 = std::log(3);
+  HostValue hidden = matrix(6, 1, {ln3, ln3, ln3, ln3, ln3, ln3}), weight = matrix(2, 1, {0, 1});
+  HostValue labels = test::vector({0, 1, 0, 1, -100, 0}), cut = segments(6, {0, 3, 5});
+  StringRef arguments = "%h: tensor<6x1xf32>, %w: tensor<2x1xf32>, %l: tensor<6xi32>, "
+                        "%g: !ft.segments<6, 2>, %n: tensor<f32>";
+  StringRef types = "tensor<6x1xf32>, tensor<2x1xf32>, tensor<6xi32>, !ft.segments<6, 2>";
+  expectResults(
+      arguments,
+      ("ft.linear_cross_entropy %h, %w, %l, %g, %n site(\"s\") : " + types + " -> tensor<f32>")
+          .str(),
+      {"tensor<f32>"}, {hidden, weight, labels, cut, scalar(0.5)},
+      scalar(0.5 * (std::log(4.0 / 3) + std::log(4))));
+  auto expectGradient = [&](StringRef which, StringRef type, const HostValue &expected) {
+    expectResults((arguments + ", %d: tensor<f32>").str(),
+                  ("ft.linear_cross_entropy_grad_" + which +
+                   " %h, %w, %l, %g, %n, %d site(\"s\") : " + types + ", tensor<f32>")
+                      .str(),
+                  type, {hidden, weight, labels, cut, scalar(0.5), scalar(4)}, expected);
+  };
+  expectGradient("input", "tensor<6x1xf32>", matrix(6, 1, {-0.5, 1.5, 0, 0, 0, 0}));
+  expectGradient("weight", "tensor<2x1xf32>", matrix(2, 1, {-ln3, ln3}));
+}
+
+TEST(Definition, EveryPureOpHasAModelAndASample) {
+  std::set<std::string> sampled;
+  for (const Sample &sample : samples()) {
+    Program program(sample.text);
+    sampled.insert(sampledOp(program)->getName().getStringRef().str());
+  }
+  Context context;
+  std::vector<std::string> evaluable =
+      registeredOps(context.get(), [](const RegisteredOperationName &name) {
+        return name.hasInterface<EvaluableOpInterface>();
+      });
+  EXPECT_EQ(std::vector<std::string>(sampled.begin(), sampled.end()), evaluable);
+
+  std::vector<std::string> pure =
+      registeredOps(context.get(), [](const RegisteredOperationName &name) {
+        return name.hasInterface<ConditionallySpeculatable>() &&
+               name.hasInterface<MemoryEffectOpInterface>() &&
+               !name.hasTrait<OpTrait::HasRecursiveMemoryEffects>() &&
+               !name.hasTrait<OpTrait::IsTerminator>();
+      });
+  // ft.read is the interpreter's own: its value is in the state, not in its operands.
+  llvm::erase(pure, "ft.read");
+  EXPECT_EQ(pure, evaluable);
+}

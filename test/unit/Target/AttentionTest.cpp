@@ -1,0 +1,196 @@
+//===- AttentionTest.cpp - tests of the attention families on the CPU -----===//
+// Forward and gradients: segments, dead tokens, grouped heads, tiles of all sizes.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "KernelTesting.h"
+
+#include <cmath>
+
+using namespace ftc::cpu::testing;
+
+namespace {
+
+struct Case {
+  const char *name;
+  size_t tokens, heads, keyHeads, headDim, queryTile, keyTile;
+  std::vector<size_t> segments; // lengths; what is left of the tokens is dead
+};
+
+class AttentionTest : public ::testing::TestWithParam<Case> {
+protected:
+  using Matrix = std::vector<double>;
+
+  void SetUp() override {
+    for (size_t length : p.segments) {
+      size_t first = begins.size();
+      for (size_t i = 0; i < length; ++i) {
+        begins.push_back(first);
+        ends.push_back(first + length);
+      }
+    }
+    while (begins.size() < p.tokens) {
+      ends.push_back(begins.size());
+      begins.push_back(begins.size() + 1);
+    }
+    reference();
+  }
+
+  double probability(size_t head, size_t i, size_t j) const {
+    return std::exp(score(head, i, j) - lse[i * p.heads + head]);
+  }
+  double score(size_t head, size_t i, size_t j) const {
+    double sum = 0;
+    for (size_t d = 0; d < p.headDim; ++d)
+      sum += q[i * width + head * p.headDim + d] * k[j * keyWidth + keyColumn(head) + d];
+    return scale * sum;
+  }
+  size_t keyColumn(size_t head) const { return head / (p.heads / p.keyHeads) * p.headDim; }
+
+  void reference() {
+    for (size_t head = 0; head < p.heads; ++head)
+      for (size_t i = 0; i < p.tokens; ++i) {
+        size_t begin = begins[i];
+        if (begin > i)
+          continue;
+        double maximum = -1e300, sum = 0;
+        for (size_t j = begin; j <= i; ++j)
+          maximum = std::max(maximum, score(head, i, j));
+        for (size_t j = begin; j <= i; ++j)
+          sum += std::exp(score(head, i, j) - maximum);
+        lse[i * p.heads + head] = maximum + std::log(sum);
+        size_t row = i * width + head * p.headDim;
+        for (size_t j = begin; j <= i; ++j)
+          for (size_t d = 0; d < p.headDim; ++d)
+            out[row + d] += probability(head, i, j) * v[j * keyWidth + keyColumn(head) + d];
+        for (size_t d = 0; d < p.headDim; ++d)
+          delta[i * p.heads + head] += out[row + d] * grad[row + d];
+        for (size_t j = begin; j <= i; ++j) {
+          size_t key = j * keyWidth + keyColumn(head);
+          double weight = probability(head, i, j), dp = 0;
+          for (size_t d = 0; d < p.headDim; ++d)
+            dp += grad[row + d] * v[key + d];
+          double ds = weight * (dp - delta[i * p.heads + head]);
+          for (size_t d = 0; d < p.headDim; ++d) {
+            dq[row + d] += scale * ds * k[key + d];
+            dk[key + d] += scale * ds * q[row + d];
+            dv[key + d] += weight * grad[row + d];
+          }
+        }
+      }
+  }
+
+  std::string params(const std::string &more = "") const {
+    return "head_dim = " + std::to_string(p.headDim) + " : i64, scale = 0.2 : f64, query_tile = " +
+           std::to_string(p.queryTile) + " : i64, key_tile = " + std::to_string(p.keyTile) +
+           " : i64" + more;
+  }
+  std::string read(size_t columns) const {
+    return arg("read", "whole", std::to_string(p.tokens) + "x" + std::to_string(columns) + "xf32");
+  }
+  std::string write(size_t columns) const {
+    return arg("write", "whole", std::to_string(p.tokens) + "x" + std::to_string(columns) + "xf32");
+  }
+  std::string ids() const { return arg("read", "whole", std::to_string(p.tokens) + "xi32"); }
+  Buffer junk(size_t columns) const {
+    return {Buffer::F32, std::vector<double>(p.tokens * columns, std::nan(""))};
+  }
+
+  const Case &p = GetParam();
+  const double scale = 0.2;
+  size_t width = p.heads * p.headDim, keyWidth = p.keyHeads * p.headDim;
+  Buffer q = Buffer::random(Buffer::F32, p.tokens * width, 1, 2.0),
+         k = Buffer::random(Buffer::F32, p.tokens * keyWidth, 2),
+         v = Buffer::random(Buffer::F32, p.tokens * keyWidth, 3),
+         grad = Buffer::random(Buffer::F32, p.tokens * width, 4);
+  std::vector<double> begins, ends;
+  Matrix out = Matrix(p.tokens * width), lse = Matrix(p.tokens * p.heads),
+         delta = Matrix(p.tokens * p.heads), dq = Matrix(p.tokens * width),
+         dk = Matrix(p.tokens * keyWidth), dv = Matrix(p.tokens * keyWidth);
+};
+
+TEST_P(AttentionTest, Forward) {
+  Image image(kernel("attention", "attention",
+                     {read(width), read(keyWidth), read(keyWidth), ids(), write(width),
+                      write(p.heads)},
+                     params()));
+  size_t tiles = (p.tokens + p.queryTile - 1) / p.queryTile;
+  auto after = image.runCuts("attention",
+                             {q, k, v, Buffer(Buffer::I32, begins), junk(width), junk(p.heads)},
+                             p.heads * tiles);
+  expectClose(after[4], out, 2e-6, "out");
+  expectClose(after[5], lse, 1e-6, "lse");
+  for (size_t i = 0; i < p.tokens; ++i) {
+    if (begins[i] <= i)
+      continue;
+    for (size_t c = 0; c < width; ++c)
+      EXPECT_EQ(after[4][i * width + c], 0) << "dead token " << i;
+    for (size_t h = 0; h < p.heads; ++h)
+      EXPECT_EQ(after[5][i * p.heads + h], 0) << "dead token " << i;
+  }
+}
+
+TEST_P(AttentionTest, Delta) {
+  Image image(kernel("delta", "attention_delta", {read(width), read(width), write(p.heads)},
+                     "head_dim = " + std::to_string(p.headDim) + " : i64"));
+  auto after =
+      image.runCuts("delta", {Buffer(Buffer::F32, out), grad, junk(p.heads)}, p.tokens);
+  expectClose(after[2], delta, 1e-6, "delta");
+}
+
+TEST_P(AttentionTest, GradQuery) {
+  Image image(kernel("grad", "attention_grad_query",
+                     {read(width), read(keyWidth), read(keyWidth), read(width), read(p.heads),
+                      read(p.heads), ids(), write(width)},
+                     params()));
+  size_t tiles = (p.tokens + p.queryTile - 1) / p.queryTile;
+  auto after = image.runCuts("grad",
+                             {q, k, v, grad, Buffer(Buffer::F32, lse), Buffer(Buffer::F32, delta),
+                              Buffer(Buffer::I32, begins), junk(width)},
+                             p.heads * tiles);
+  expectClose(after[7], dq, 3e-6, "dq");
+}
+
+TEST_P(AttentionTest, GradKeyValue) {
+  for (auto [hasKey, hasValue] : {std::pair{true, true}, {true, false}, {false, true}}) {
+    std::vector<std::string> args = {read(width),   read(keyWidth), read(keyWidth), read(width),
+                                     read(p.heads), read(p.heads),  ids(),          ids()};
+    std::vector<Buffer> buffers = {q,
+                                   k,
+                                   v,
+                                   grad,
+                                   Buffer(Buffer::F32, lse),
+                                   Buffer(Buffer::F32, delta),
+                                   Buffer(Buffer::I32, begins),
+                                   Buffer(Buffer::I32, ends)};
+    for (bool has : {hasKey, hasValue})
+      if (has) {
+        args.push_back(write(keyWidth));
+        buffers.push_back(junk(keyWidth));
+      }
+    Image image(kernel("grad", "attention_grad_key_value", args,
+                       params(std::string(", has_key = ") + (hasKey ? "true" : "false") +
+                              ", has_value = " + (hasValue ? "true" : "false"))));
+    size_t tiles = (p.tokens + p.keyTile - 1) / p.keyTile;
+    auto after = image.runCuts("grad", buffers, p.keyHeads * tiles);
+    if (hasKey)
+      expectClose(after[8], dk, 3e-6, "dk");
+    if (hasValue)
+      expectClose(after.back(), dv, 2e-6, "dv");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, AttentionTest,
+    ::testing::Values(Case{"OneSegment", 64, 2, 2, 16, 32, 32, {64}},
+                      Case{"GroupedHeads", 40, 6, 2, 8, 16, 8, {40}},
+                      Case{"OddTiles", 53, 2, 1, 20, 16, 24, {53}},
+                      Case{"Segments", 70, 2, 1, 16, 16, 16, {3, 30, 1, 17, 19}},
+                      Case{"DeadTokens", 48, 2, 2, 8, 16, 16, {10, 9}},
+                      Case{"AllDead", 20, 1, 1, 8, 8, 8, {}},
+                      Case{"ManySingles", 19, 2, 2, 4, 8, 8, {1, 1, 1, 1, 5, 1, 1, 8}},
+                      Case{"TileBeyondTokens", 13, 1, 1, 12, 64, 128, {7, 4}},
+                      Case{"OddHeadDim", 17, 2, 2, 5, 5, 7, {17}},
+                      Case{"OneToken", 1, 1, 1, 16, 16, 16, {1}}),
+    [](const auto &info) { return std::string(info.param.name); });
+
+} // namespace

@@ -1,0 +1,87 @@
+//===- CrossEntropyTest.cpp - tests of cross_entropy on the CPU -----------===//
+// Loss, gradient in place, both; rows that predict nothing; large logits.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "KernelTesting.h"
+
+#include <cmath>
+
+using namespace ftc::cpu::testing;
+
+namespace {
+
+std::string crossEntropy(size_t vocabulary, bool gradient, bool loss) {
+  std::vector<std::string> args = {
+      arg(gradient ? "readwrite" : "read", "element", "?x" + std::to_string(vocabulary) + "xf32"),
+      arg("read", "row", "?xi32")};
+  if (gradient) {
+    args.push_back(arg("read", "scalar", "f32"));
+    args.push_back(arg("read", "scalar", "f32"));
+  }
+  if (loss)
+    args.push_back(arg("write", "row", "?xf32"));
+  return kernel("ce", "cross_entropy", args,
+                std::string("gradient = ") + (gradient ? "true" : "false") +
+                    ", loss = " + (loss ? "true" : "false"));
+}
+
+void check(size_t vocabulary, double scale, std::vector<double> targets) {
+  size_t rows = targets.size();
+  Buffer logits = Buffer::random(Buffer::F32, rows * vocabulary, 1, scale),
+         target(Buffer::I32, targets), inverse(Buffer::F32, {0.125}), grad(Buffer::F32, {2.0}),
+         nll = Buffer::random(Buffer::F32, rows, 2);
+  std::vector<double> losses(rows), gradient(rows * vocabulary);
+  for (size_t i = 0; i < rows; ++i) {
+    if (targets[i] == -100)
+      continue;
+    double maximum = -1e300, sum = 0;
+    for (size_t j = 0; j < vocabulary; ++j)
+      maximum = std::max(maximum, logits[i * vocabulary + j]);
+    for (size_t j = 0; j < vocabulary; ++j)
+      sum += std::exp(logits[i * vocabulary + j] - maximum);
+    size_t y = static_cast<size_t>(targets[i]);
+    losses[i] = maximum + std::log(sum) - logits[i * vocabulary + y];
+    for (size_t j = 0; j < vocabulary; ++j)
+      gradient[i * vocabulary + j] =
+          0.25 * (std::exp(logits[i * vocabulary + j] - maximum) / sum - (j == y));
+  }
+  std::string what = std::to_string(vocabulary) + " at " + std::to_string(scale);
+  Image both(crossEntropy(vocabulary, true, true)), one(crossEntropy(vocabulary, false, true)),
+      gradients(crossEntropy(vocabulary, true, false));
+  auto after = both.runCuts("ce", {logits, target, inverse, grad, nll}, rows);
+  expectClose(after[0], gradient, 1e-6, "gradient of " + what);
+  expectClose(after[4], losses, 1e-6, "loss of " + what);
+  auto alone = one.runCuts("ce", {logits, target, nll}, rows);
+  EXPECT_TRUE(alone[2] == after[4] && alone[0] == logits);
+  EXPECT_TRUE(gradients.runCuts("ce", {logits, target, inverse, grad}, rows)[0] == after[0]);
+}
+
+TEST(CrossEntropyTest, LossAndGradient) {
+  check(259, 1.0, {0, 258, -100, 13, 7});
+  check(32, 3.0, {31, 0, 5});
+  check(1000, 30.0, {999, 500, -100, -100, 1});
+  check(3, 1.0, {2, 1, -100});
+}
+
+TEST(CrossEntropyTest, NothingPredicted) { check(64, 1.0, {-100, -100, -100}); }
+
+TEST(CrossEntropyTest, LogitsFarFromZero) {
+  Image image(crossEntropy(4, false, true));
+  Buffer logits(Buffer::F32, {1e30, 1e30, -1e30, 0, -500, -501, -502, -503});
+  auto after = image.runCuts(
+      "ce", {logits, Buffer(Buffer::I32, {0, 0}), Buffer::zeros(Buffer::F32, 2)}, 2);
+  double sum = 1 + std::exp(-1.0) + std::exp(-2.0) + std::exp(-3.0);
+  expectClose(after[2], {std::log(2.0), std::log(sum)}, 1e-6, "loss");
+}
+
+TEST(CrossEntropyTest, NaNStaysVisible) {
+  Image image(crossEntropy(40, false, true));
+  std::vector<double> logits(40, 1.0);
+  logits[17] = std::nan("");
+  std::vector<Buffer> buffers = {Buffer(Buffer::F32, logits), Buffer(Buffer::I32, {3}),
+                                 Buffer::zeros(Buffer::F32, 1)};
+  image.run("ce", buffers, 0, 1);
+  EXPECT_TRUE(std::isnan(buffers[2][0]));
+}
+
+} // namespace
