@@ -8,9 +8,9 @@ using namespace mlir;
 using namespace ftc;
 
 EntryBuilder::EntryBuilder(func::FuncOp function, launch::EntryOp entry, KernelTable &kernels,
-                           const LaunchOptions &options)
+                           const StateTable &states, const LaunchOptions &options)
     : builder(OpBuilder::atBlockEnd(&entry.getBody().front())), options(options),
-      function(function), entry(entry), kernels(kernels) {
+      function(function), entry(entry), kernels(kernels), states(states) {
   int64_t next = 0;
   for (Operation &op : function.getBody().front()) {
     order[&op] = next++;
@@ -30,7 +30,7 @@ Value EntryBuilder::ref(StringAttr symbol) {
   Value &buffer = refs[symbol];
   if (buffer)
     return buffer;
-  auto state = SymbolTable::lookupNearestSymbolFrom<launch::StateOp>(entry, symbol);
+  launch::StateOp state = states.lookup(symbol);
   OpBuilder::InsertionGuard guard(builder);
   if (firstLaunch)
     builder.setInsertionPoint(firstLaunch);

@@ -13,6 +13,9 @@
 
 namespace ftc {
 
+/// The states of a module by symbol.
+using StateTable = llvm::DenseMap<mlir::StringAttr, launch::StateOp>;
+
 /// Sizes that the conversion chooses by (options of convert-ft-to-launch).
 struct LaunchOptions {
   int64_t logitsBytes;
@@ -37,7 +40,7 @@ struct LaunchSite {
 class EntryBuilder {
 public:
   EntryBuilder(mlir::func::FuncOp function, launch::EntryOp entry, KernelTable &kernels,
-               const LaunchOptions &options);
+               const StateTable &states, const LaunchOptions &options);
 
   /// The buffer of a value that has been computed, or of an argument or a read.
   mlir::Value bufferOf(mlir::Value value);
@@ -74,6 +77,7 @@ private:
   mlir::func::FuncOp function;
   launch::EntryOp entry;
   KernelTable &kernels;
+  const StateTable &states;
   mlir::Operation *firstLaunch = nullptr; ///< buffers are declared in front of it
   llvm::DenseMap<mlir::Operation *, int64_t> order;
   int64_t position = 0;

@@ -5,6 +5,7 @@
 #include "EntryBuilder.h"
 #include "ftc/Analysis/Report.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
 namespace ftc {
@@ -41,8 +42,9 @@ struct ConvertFTToLaunchPass : ftc::impl::ConvertFTToLaunchBase<ConvertFTToLaunc
     // the end: states first, then kernels, then entry points.
     OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
     SmallVector<ft::ParameterOp> parameters(module.getOps<ft::ParameterOp>());
+    StateTable states;
     for (ft::ParameterOp parameter : parameters) {
-      convertParameter(parameter, builder);
+      states[parameter.getSymNameAttr()] = convertParameter(parameter, builder);
       parameter.erase();
     }
 
@@ -57,7 +59,7 @@ struct ConvertFTToLaunchPass : ftc::impl::ConvertFTToLaunchBase<ConvertFTToLaunc
       function.setSymName((function.getSymName() + ".ft").str());
       if (!kernels)
         kernels.emplace(OpBuilder(entry));
-      if (failed(convert(function, entry, *kernels, options, report)))
+      if (failed(convert(function, entry, *kernels, states, options, report)))
         return signalPassFailure();
     }
     if (kernels)
@@ -93,9 +95,10 @@ struct ConvertFTToLaunchPass : ftc::impl::ConvertFTToLaunchBase<ConvertFTToLaunc
   static bool familyMatches(ft::KernelOp kernel);
 
   LogicalResult convert(func::FuncOp function, launch::EntryOp entry, KernelTable &kernels,
-                        const LaunchOptions &options, PassReport &report) {
+                        const StateTable &states, const LaunchOptions &options,
+                        PassReport &report) {
     std::string name = entry.getSymName().str();
-    EntryBuilder builder(function, entry, kernels, options);
+    EntryBuilder builder(function, entry, kernels, states, options);
     for (Operation &op : function.getBody().front()) {
       builder.setPosition(&op);
       if (auto kernel = dyn_cast<ft::KernelOp>(op)) {

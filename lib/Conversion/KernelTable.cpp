@@ -37,8 +37,8 @@ std::string ftc::describeBody(ft::KernelOp kernel) {
   std::string text;
   llvm::raw_string_ostream os(text);
   llvm::DenseMap<Value, unsigned> numbers;
-  for (Value argument : kernel.getBody().getArguments())
-    numbers[argument] = numbers.size();
+  auto number = [&](Value value) { numbers.try_emplace(value, numbers.size()); };
+  llvm::for_each(kernel.getBody().getArguments(), number);
   for (Operation &op : kernel.getBody().front()) {
     os << op.getName().stripDialect() << '(';
     for (Value operand : op.getOperands())
@@ -48,7 +48,7 @@ std::string ftc::describeBody(ft::KernelOp kernel) {
         os << attribute.getName().getValue() << '=' << attribute.getValue() << ' ';
     for (Value result : op.getResults()) {
       os << result.getType() << ' ';
-      numbers[result] = numbers.size();
+      number(result);
     }
     os << ')';
   }

@@ -196,9 +196,6 @@ void lowerStream(Formed &formed, Family family) {
                           arg.input ? (int)cast<BlockArgument>(arg.input).getArgNumber() : -1,
                           arg.output)
                 .str();
-  auto yield = cast<ft::YieldOp>(formed.body().getTerminator());
-  for (Value value : yield.getValues())
-    body += "y" + nameOf(value);
   KernelSpec spec{family,
                   streamName(formed, family == Family::map ? "map" : "row"),
                   body,

@@ -67,8 +67,7 @@ template <typename Op, typename Add> static void forEachPair(Op op, Operands in,
   for (int64_t i = 0; i < q.shape[0]; ++i)
     for (int64_t j = segmentBegin(segments, i); j <= i; ++j)
       for (int64_t h = 0; h < heads; ++h) {
-        double p =
-            std::exp(scale * dot(q, i, h, k, j, h / group, headDim) - at(logsumexp, i, h));
+        double p = std::exp(scale * dot(q, i, h, k, j, h / group, headDim) - at(logsumexp, i, h));
         double ds = p * (dot(grad, i, h, v, j, h / group, headDim) - at(delta, i, h));
         add(i, j, h, h / group, p, ds);
       }

@@ -78,8 +78,8 @@ static bool areSegments(const HostValue &value) {
            end = value.data[2 * tokens + t];
     bool live = begin >= 0 && begin <= t && end > t && end <= tokens;
     bool dead = begin == t + 1 && end == t;
-    bool whole = position == std::floor(position) && begin == std::floor(begin) &&
-                 end == std::floor(end);
+    bool whole =
+        position == std::floor(position) && begin == std::floor(begin) && end == std::floor(end);
     if (!(position >= 0 && position < kLargestIndex) || !(live || dead) || !whole)
       return false;
   }
@@ -111,8 +111,8 @@ FailureOr<Values> Run::function(func::FuncOp function, ArrayRef<HostValue> args)
     return failure();
   }
   if (args.size() != function.getNumArguments()) {
-    function.emitOpError("takes ") << function.getNumArguments() << " arguments, but is given "
-                                   << args.size();
+    function.emitOpError("takes ")
+        << function.getNumArguments() << " arguments, but is given " << args.size();
     return failure();
   }
   for (auto [index, type] : llvm::enumerate(function.getArgumentTypes()))
@@ -132,8 +132,8 @@ FailureOr<Values> Run::function(func::FuncOp function, ArrayRef<HostValue> args)
 /// Runs a region of one block and returns what its terminator carries.
 FailureOr<Values> Run::region(Region &region, ArrayRef<HostValue> args) {
   if (!region.hasOneBlock()) {
-    region.getParentOp()->emitOpError("has ") << region.getBlocks().size()
-                                              << " blocks; the interpreter runs one";
+    region.getParentOp()->emitOpError("has ")
+        << region.getBlocks().size() << " blocks; the interpreter runs one";
     return failure();
   }
   Scope scope;
@@ -168,10 +168,12 @@ LogicalResult Run::op(Operation *op, Scope &scope) {
           .Case([&](func::CallOp call) { return this->call(call, operands, results); })
           .Case([&](BoundaryOp) { return success(); })
           .Case([&](EvaluableOpInterface model) { return model.evaluate(operands, results); })
-          .Default([](Operation *other) {
-            return fail(other) << "has no executable meaning; the interpreter runs value ops of the "
-                                  "ft dialect whose evaluation models are registered";
-          });
+          .Default(
+              [](Operation *other) {
+                return fail(other)
+                       << "has no executable meaning; the interpreter runs value ops of the "
+                          "ft dialect whose evaluation models are registered";
+              });
   if (failed(status))
     return failure();
   for (auto [result, value] : llvm::zip_equal(op->getResults(), results))

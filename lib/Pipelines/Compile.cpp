@@ -15,6 +15,7 @@
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Support/Timing.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -26,6 +27,7 @@ static Status parseMlirFlags(const CompileOptions &options, const std::string &p
   registerMLIRContextCLOptions();
   registerPassManagerCLOptions();
   registerAsmPrinterCLOptions();
+  registerDefaultTimingManagerCLOptions();
   std::vector<const char *> args = {programName.c_str()};
   for (const std::string &flag : options.mlirFlags)
     if (flag != "--dump-pass-pipeline")
@@ -42,8 +44,14 @@ static Status parseMlirFlags(const CompileOptions &options, const std::string &p
 static Status runPasses(ModuleOp module, const CompileOptions &options,
                         DiagnosticCollector &diagnostics) {
   PassManager manager(module.getContext(), ModuleOp::getOperationName());
-  if (!options.mlirFlags.empty() && failed(applyPassManagerCLOptions(manager)))
-    return makeError("ftc compile", "MLIR refuses its pass manager options");
+  DefaultTimingManager timing;
+  if (!options.mlirFlags.empty()) {
+    if (failed(applyPassManagerCLOptions(manager)))
+      return makeError("ftc compile", "MLIR refuses its pass manager options");
+    applyDefaultTimingManagerCLOptions(timing);
+  }
+  TimingScope scope = timing.getRootScope();
+  manager.enableTiming(scope);
   if (Status status = buildPipeline(manager, module, options.stopAfter); !status)
     return status;
   if (llvm::is_contained(options.mlirFlags, "--dump-pass-pipeline")) {

@@ -6,7 +6,7 @@
 
 #include "ftc/Support/Safetensors.h"
 
-namespace ftc {
+namespace ftc::trainer {
 
 namespace {
 
@@ -125,4 +125,4 @@ ftc_batch BatchFile::view() const {
   return batch;
 }
 
-} // namespace ftc
+} // namespace ftc::trainer

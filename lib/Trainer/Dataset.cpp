@@ -13,7 +13,7 @@
 #include <cstdlib>
 #include <memory>
 
-namespace ftc {
+namespace ftc::trainer {
 
 std::vector<int32_t> byte_tokenizer::encode(std::string_view text) {
   std::vector<int32_t> ids;
@@ -262,4 +262,4 @@ std::vector<int64_t> Dataset::lengths() const {
   return result;
 }
 
-} // namespace ftc
+} // namespace ftc::trainer

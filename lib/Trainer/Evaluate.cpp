@@ -8,7 +8,7 @@
 
 #include <cstdio>
 
-namespace ftc {
+namespace ftc::trainer {
 
 namespace {
 
@@ -59,4 +59,4 @@ Status runEvaluate(const EvaluateOptions &options) {
   return Status::ok();
 }
 
-} // namespace ftc
+} // namespace ftc::trainer

@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-namespace ftc {
+namespace ftc::trainer {
 
 void BatchBuffer::fill(const Dataset &data, const PackedBatch &batch) {
   inputIds.clear();
@@ -77,4 +77,4 @@ Result<Evaluation> Evaluator::run(Instance &instance, const TrainConfig &config)
   return total;
 }
 
-} // namespace ftc
+} // namespace ftc::trainer

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <cstdio>
 
-namespace ftc {
+namespace ftc::trainer {
 
 std::string formatCount(int64_t count) {
   std::string digits = std::to_string(count);
@@ -93,4 +93,4 @@ std::string formatTable(const std::vector<std::vector<std::string>> &rows) {
   return text;
 }
 
-} // namespace ftc
+} // namespace ftc::trainer

@@ -11,7 +11,7 @@
 #include <cmath>
 #include <cstdio>
 
-namespace ftc {
+namespace ftc::trainer {
 
 namespace {
 
@@ -110,4 +110,4 @@ Status runGradients(const GradientsOptions &options) {
   return Status::ok();
 }
 
-} // namespace ftc
+} // namespace ftc::trainer

@@ -10,7 +10,7 @@
 #include <cmath>
 #include <numeric>
 
-namespace ftc {
+namespace ftc::trainer {
 
 std::vector<uint32_t> fileOrder(size_t count) {
   std::vector<uint32_t> order(count);
@@ -129,4 +129,4 @@ int64_t StepSource::stepsOfEpochs(double epochs) const {
   return steps;
 }
 
-} // namespace ftc
+} // namespace ftc::trainer

@@ -10,7 +10,7 @@
 #include <cmath>
 #include <cstdio>
 
-namespace ftc {
+namespace ftc::trainer {
 
 std::vector<double> columnMeans(const std::vector<PlotPoint> &points, size_t width) {
   std::vector<double> means;
@@ -90,4 +90,4 @@ std::string plotCurve(const std::string &title, const std::vector<PlotPoint> &po
   return text + '\n';
 }
 
-} // namespace ftc
+} // namespace ftc::trainer

@@ -14,7 +14,7 @@
 
 #include <unistd.h>
 
-namespace ftc {
+namespace ftc::trainer {
 
 std::string formatStep(const StepReport &report) {
   char loss[32];
@@ -122,4 +122,4 @@ Status MetricsFile::evaluation(int64_t step, double loss, int64_t tokens) {
   return write(json::dump(entry));
 }
 
-} // namespace ftc
+} // namespace ftc::trainer

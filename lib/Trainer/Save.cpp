@@ -11,7 +11,7 @@
 
 #include <unistd.h>
 
-namespace ftc {
+namespace ftc::trainer {
 
 Status checkOutputDirectory(const std::string &path) {
   namespace fs = std::filesystem;
@@ -165,4 +165,4 @@ Status saveOutput(const Package &package, const Instance &instance, const std::s
   return output->commit();
 }
 
-} // namespace ftc
+} // namespace ftc::trainer

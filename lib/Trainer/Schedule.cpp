@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace ftc {
+namespace ftc::trainer {
 
 Result<Schedule> Schedule::create(const TrainConfig &config, int64_t totalSteps) {
   struct Name {
@@ -50,4 +50,4 @@ double Schedule::factor(int64_t updatesDone) const {
   return std::max(0.0, 0.5 * (1 + std::cos(pi * progress)));
 }
 
-} // namespace ftc
+} // namespace ftc::trainer

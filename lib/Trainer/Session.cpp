@@ -10,7 +10,7 @@
 
 #include <sched.h>
 
-namespace ftc {
+namespace ftc::trainer {
 
 namespace {
 
@@ -207,4 +207,4 @@ int effectiveThreads(int threads) {
   return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 }
 
-} // namespace ftc
+} // namespace ftc::trainer

@@ -19,7 +19,7 @@
 
 #include <unistd.h>
 
-namespace ftc {
+namespace ftc::trainer {
 
 namespace {
 
@@ -364,4 +364,4 @@ Status runTrain(const TrainOptions &options) {
       .run();
 }
 
-} // namespace ftc
+} // namespace ftc::trainer

@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-namespace ftc {
+namespace ftc::trainer {
 
 void TrainerState::logStep(double loss, double gradNorm, double learningRate) {
   json::Value entry = json::Value::object();
@@ -75,4 +75,4 @@ json::Value TrainerState::toValue() const {
   return state;
 }
 
-} // namespace ftc
+} // namespace ftc::trainer

@@ -9,7 +9,7 @@
 
 #include <algorithm>
 
-namespace ftc {
+namespace ftc::trainer {
 
 Result<TrainConfig> resolveConfig(const Package &package, const TrainOptions &options,
                                   std::vector<std::string> *warnings) {
@@ -77,4 +77,4 @@ Result<TrainingPlan> makePlan(const TrainConfig &config, const StepSource &sourc
   return plan;
 }
 
-} // namespace ftc
+} // namespace ftc::trainer

@@ -9,7 +9,7 @@
 #include "ftc/Trainer/Packing.h"
 #include "ftc/Trainer/Session.h"
 
-namespace ftc {
+namespace ftc::trainer {
 
 /// When something recurs.
 struct Recurrence {
@@ -38,6 +38,6 @@ Result<TrainConfig> resolveConfig(const Package &package, const TrainOptions &op
 Result<TrainingPlan> makePlan(const TrainConfig &config, const StepSource &source, bool hasEvalData,
                               std::vector<std::string> *warnings);
 
-} // namespace ftc
+} // namespace ftc::trainer
 
 #endif // FTC_LIB_TRAINER_TRAININGPLAN_H

@@ -72,6 +72,7 @@ public:
 
   /// Forms the kernels of the block; returns how many of each family.
   std::map<std::string, int64_t> run() {
+    splitCommittedConstants();
     for (Operation &op : block)
       if (std::optional<KernelFamily> family = familyOf(&op))
         place(&op, *family);
@@ -85,6 +86,21 @@ public:
   }
 
 private:
+  /// A committed constant is made where it is committed, once for each parameter, so that it is
+  /// written into the parameter's buffer instead of being copied there.
+  void splitCommittedConstants() {
+    for (auto commit : llvm::make_early_inc_range(block.getOps<CommitOp>())) {
+      auto constant = commit.getValue().getDefiningOp<ConstantOp>();
+      if (!constant)
+        continue;
+      if (constant->hasOneUse())
+        constant->moveBefore(commit);
+      else
+        commit.getValueMutable().assign(
+            OpBuilder(commit).clone(*constant.getOperation())->getResult(0));
+    }
+  }
+
   Group *groupOf(Value value) {
     Operation *op = value.getDefiningOp();
     return op ? byOp.lookup(op) : nullptr;

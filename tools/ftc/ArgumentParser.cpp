@@ -8,7 +8,7 @@
 
 #include <algorithm>
 
-namespace ftc {
+namespace ftc::cli {
 
 ParsedArguments parseArguments(const std::vector<ArgumentName> &names,
                                const std::vector<std::string> &words) {
@@ -41,4 +41,4 @@ ParsedArguments parseArguments(const std::vector<ArgumentName> &names,
   return parsed;
 }
 
-} // namespace ftc
+} // namespace ftc::cli

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace ftc {
+namespace ftc::cli {
 
 /// One name that a command knows: `--output`, `-o,--output`, or a positional `PKG`.
 struct ArgumentName {
@@ -29,6 +29,6 @@ struct ParsedArguments {
 ParsedArguments parseArguments(const std::vector<ArgumentName> &names,
                                const std::vector<std::string> &words);
 
-} // namespace ftc
+} // namespace ftc::cli
 
 #endif // FTC_TOOLS_FTC_ARGUMENTPARSER_H

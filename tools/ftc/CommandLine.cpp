@@ -9,7 +9,7 @@
 #include <charconv>
 #include <cstdio>
 
-namespace ftc {
+namespace ftc::cli {
 
 std::string Argument::name() const {
   size_t comma = names.find(',');
@@ -229,4 +229,4 @@ int runCommandLine(const ProgramText &program, const std::vector<Command> &comma
   return result;
 }
 
-} // namespace ftc
+} // namespace ftc::cli

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace ftc {
+namespace ftc::cli {
 
 /// One option or positional argument.
 struct Argument {
@@ -77,6 +77,6 @@ int runCommandLine(const ProgramText &program, const std::vector<Command> &comma
 std::string programHelp(const ProgramText &program, const std::vector<Command> &commands);
 std::string commandHelp(const ProgramText &program, const Command &command);
 
-} // namespace ftc
+} // namespace ftc::cli
 
 #endif // FTC_TOOLS_FTC_COMMANDLINE_H

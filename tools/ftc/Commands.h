@@ -7,7 +7,7 @@
 
 #include "CommandLine.h"
 
-namespace ftc {
+namespace ftc::cli {
 
 Command compileCommand(const std::string &programName);
 Command trainCommand();
@@ -16,6 +16,6 @@ Command evaluateCommand();
 Command inspectCommand();
 Command initWeightsCommand();
 
-} // namespace ftc
+} // namespace ftc::cli
 
 #endif // FTC_TOOLS_FTC_COMMANDS_H

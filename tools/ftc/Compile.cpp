@@ -10,7 +10,7 @@
 
 #include <memory>
 
-namespace ftc {
+namespace ftc::cli {
 
 namespace {
 
@@ -135,4 +135,4 @@ Command compileCommand(const std::string &programName) {
   return command;
 }
 
-} // namespace ftc
+} // namespace ftc::cli

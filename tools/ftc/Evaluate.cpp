@@ -8,10 +8,10 @@
 
 #include <memory>
 
-namespace ftc {
+namespace ftc::cli {
 
 Command evaluateCommand() {
-  auto options = std::make_shared<EvaluateOptions>();
+  auto options = std::make_shared<trainer::EvaluateOptions>();
   Command command("evaluate", "print the loss of a batch or of a data set");
   command.synopsis = "PKG --weights DIR (--batch B.safetensors | --data FILE) [OPTION...]";
   command.about =
@@ -38,8 +38,8 @@ Command evaluateCommand() {
       return "give either --batch or --data";
     return std::nullopt;
   };
-  command.run = [options] { return runEvaluate(*options); };
+  command.run = [options] { return trainer::runEvaluate(*options); };
   return command;
 }
 
-} // namespace ftc
+} // namespace ftc::cli

@@ -8,10 +8,10 @@
 
 #include <memory>
 
-namespace ftc {
+namespace ftc::cli {
 
 Command gradientsCommand() {
-  auto options = std::make_shared<GradientsOptions>();
+  auto options = std::make_shared<trainer::GradientsOptions>();
   Command command("gradients", "write the loss and all gradients of one batch");
   command.synopsis = "PKG --weights DIR --batch B.safetensors -o G.safetensors [OPTION...]";
   command.about =
@@ -35,8 +35,8 @@ Command gradientsCommand() {
       "--threads", 0, 4096,
       [options](int64_t threads) { options->threads = static_cast<int>(threads); },
       "threads to compute with (default: 0, all processors that may be used)");
-  command.run = [options] { return runGradients(*options); };
+  command.run = [options] { return trainer::runGradients(*options); };
   return command;
 }
 
-} // namespace ftc
+} // namespace ftc::cli

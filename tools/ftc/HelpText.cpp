@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace ftc {
+namespace ftc::cli {
 
 namespace {
 
@@ -101,4 +101,4 @@ std::string commandHelp(const ProgramText &program, const Command &command) {
   return text + "\nExample:\n  " + command.example + '\n';
 }
 
-} // namespace ftc
+} // namespace ftc::cli

@@ -4,15 +4,44 @@
 //===----------------------------------------------------------------------===//
 #include "Commands.h"
 
+#if FTC_HAS_COMPILER
+#include "ftc/Frontend/InitialWeights.h"
+#endif
+
+#include <cstdio>
 #include <memory>
 
-namespace ftc {
+namespace ftc::cli {
+
+namespace {
+
+struct Flags {
+  std::string model, output;
+  int64_t seed = 0;
+};
+
+Status initWeights(const Flags &flags) {
+#if FTC_HAS_COMPILER
+  std::vector<std::string> warnings;
+  Result<ModelConfig> config = readModelConfig(flags.model, &warnings);
+  for (const std::string &warning : warnings)
+    std::fputs(formatWarning(warning).c_str(), stderr);
+  if (!config)
+    return config.takeError();
+  if (Status s = writeInitialWeights(*config, static_cast<uint64_t>(flags.seed), flags.output); !s)
+    return s;
+  std::printf("wrote random weights to %s\n", flags.output.c_str());
+  return Status::ok();
+#else
+  return makeError("",
+                   "this ftc was built without the compiler (FTC_BUILD_COMPILER=OFF), which reads "
+                   "model configs; use an ftc that has it");
+#endif
+}
+
+} // namespace
 
 Command initWeightsCommand() {
-  struct Flags {
-    std::string model, output;
-    int64_t seed = 0;
-  };
   auto flags = std::make_shared<Flags>();
   Command command("init-weights", "write random weights for a model's config");
   command.synopsis = "--model M --seed N -o DIR";
@@ -30,11 +59,8 @@ Command initWeightsCommand() {
       .required = true;
   command.option("-o,--output", "DIR", &flags->output, "where the model goes; must be new or empty")
       .required = true;
-  command.run = [flags]() -> Status {
-    return makeError("", "this ftc was built without the compiler (FTC_BUILD_COMPILER=OFF), which "
-                         "reads model configs; use an ftc that has it");
-  };
+  command.run = [flags] { return initWeights(*flags); };
   return command;
 }
 
-} // namespace ftc
+} // namespace ftc::cli

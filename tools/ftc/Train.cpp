@@ -8,10 +8,10 @@
 
 #include <memory>
 
-namespace ftc {
+namespace ftc::cli {
 
 Command trainCommand() {
-  auto options = std::make_shared<TrainOptions>();
+  auto options = std::make_shared<trainer::TrainOptions>();
   Command command("train", "train with a package, and save what was trained");
   command.synopsis = "PKG --weights DIR --data FILE --output DIR [OPTION...]";
   command.about =
@@ -55,8 +55,8 @@ Command trainCommand() {
   command.flag("--plot", &options->plot,
                "draw the loss curve at the end where stdout is no terminal, too");
   command.flag("--resume", &options->resume, "go on from the last checkpoint (not supported yet)");
-  command.run = [options] { return runTrain(*options); };
+  command.run = [options] { return trainer::runTrain(*options); };
   return command;
 }
 
-} // namespace ftc
+} // namespace ftc::cli

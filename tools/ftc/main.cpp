@@ -6,7 +6,7 @@
 
 int main(int argc, char **argv) {
   std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
-  ftc::ProgramText program{
+  ftc::cli::ProgramText program{
       "ftc", FTC_VERSION,
       "ftc compiles the training step of a fine-tuning run into native code: it reads the config "
       "of "
@@ -14,9 +14,10 @@ int main(int argc, char **argv) {
       "an adapter that PEFT loads. Nothing else is needed to train: no Python, no PyTorch.",
       "  ftc compile --model llama/ --adapter lora/ --train train.yaml -o lora.ftp\n"
       "  ftc train lora.ftp --weights llama/ --data text.jsonl --output trained/\n"};
-  return ftc::runCommandLine(program,
-                             {ftc::compileCommand(argc > 0 ? argv[0] : "ftc"), ftc::trainCommand(),
-                              ftc::gradientsCommand(), ftc::evaluateCommand(),
-                              ftc::inspectCommand(), ftc::initWeightsCommand()},
-                             words);
+  return ftc::cli::runCommandLine(program,
+                                  {ftc::cli::compileCommand(argc > 0 ? argv[0] : "ftc"),
+                                   ftc::cli::trainCommand(), ftc::cli::gradientsCommand(),
+                                   ftc::cli::evaluateCommand(), ftc::cli::inspectCommand(),
+                                   ftc::cli::initWeightsCommand()},
+                                  words);
 }

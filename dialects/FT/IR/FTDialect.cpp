@@ -85,8 +85,7 @@ template <typename Attr> static ParseResult parseWord(OpAsmParser &parser, Attr 
   return success();
 }
 
-template <typename Attr>
-static void printWord(OpAsmPrinter &printer, Operation *, Attr attribute) {
+template <typename Attr> static void printWord(OpAsmPrinter &printer, Operation *, Attr attribute) {
   printer << stringifyEnum(attribute.getValue());
 }
 

@@ -133,10 +133,9 @@ struct MergeScale : OpRewritePattern<ScaleOp> {
       return success();
     }
     if (auto matmul = op.getInput().getDefiningOp<MatmulOp>()) {
-      rewriter.replaceOpWithNewOp<MatmulOp>(op, matmul.getLhs(), matmul.getRhs(),
-                                            matmul.getTransposeLhs(), matmul.getTransposeRhs(),
-                                            matmul.getSite(),
-                                            factor * matmul.getScale().convertToDouble());
+      rewriter.replaceOpWithNewOp<MatmulOp>(
+          op, matmul.getLhs(), matmul.getRhs(), matmul.getTransposeLhs(), matmul.getTransposeRhs(),
+          matmul.getSite(), factor * matmul.getScale().convertToDouble());
       return success();
     }
     return rewriter.notifyMatchFailure(op, "the scaled value is no product");

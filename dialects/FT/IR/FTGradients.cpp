@@ -45,10 +45,9 @@ void LinearOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
                              SmallVectorImpl<Value> &operandGrads) {
   Value grad = resultGrads[0];
   double scale = getScale().convertToDouble();
-  operandGrads.append({MatmulOp::create(builder, getLoc(), grad, getWeight(), false, false,
-                                        getSite(), scale),
-                       MatmulOp::create(builder, getLoc(), grad, getInput(), true, false,
-                                        getSite(), scale)});
+  operandGrads.append(
+      {MatmulOp::create(builder, getLoc(), grad, getWeight(), false, false, getSite(), scale),
+       MatmulOp::create(builder, getLoc(), grad, getInput(), true, false, getSite(), scale)});
 }
 
 // C = s op(A) op(B):  dop(A) = s dC op(B)^T,  dop(B) = s op(A)^T dC; a transposed operand's
@@ -80,11 +79,10 @@ void RMSNormOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
     operandGrads.append(2, Value());
     return;
   }
-  operandGrads.append(
-      {RMSNormGradOp::create(builder, getLoc(), grad, getInput(), getWeight(), getRstd(),
-                             getSite()),
-       RMSNormWeightGradOp::create(builder, getLoc(), getWeight().getType(), grad, getInput(),
-                                   getRstd(), getSite())});
+  operandGrads.append({RMSNormGradOp::create(builder, getLoc(), grad, getInput(), getWeight(),
+                                             getRstd(), getSite()),
+                       RMSNormWeightGradOp::create(builder, getLoc(), getWeight().getType(), grad,
+                                                   getInput(), getRstd(), getSite())});
 }
 
 void RopeOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,

@@ -33,8 +33,8 @@ void RMSNormOp::buildFinish(OpBuilder &builder, Location loc, ValueRange, ValueR
   Type type = sums[0].getType();
   Value count = constant(builder, loc, type, getInput().getType().getDimSize(1));
   Value mean = arith::DivFOp::create(builder, loc, sums[0], count);
-  Value shifted = arith::AddFOp::create(
-      builder, loc, mean, constant(builder, loc, type, getEps().convertToDouble()));
+  Value shifted = arith::AddFOp::create(builder, loc, mean,
+                                        constant(builder, loc, type, getEps().convertToDouble()));
   Value root = math::SqrtOp::create(builder, loc, shifted);
   rowScalars.push_back(
       arith::DivFOp::create(builder, loc, constant(builder, loc, type, 1.0), root));

@@ -29,10 +29,9 @@ int64_t ParameterOp::getStorageBytes() {
 LogicalResult ParameterOp::verify() {
   if (!isa<DenseStorageAttr>(getStorage()))
     return emitOpError("has storage ") << getStorage() << "; expected dense<element type>";
-  if (getRole() != Role::base &&
-      !cast<DenseStorageAttr>(getStorage()).getElementType().isF32())
-    return emitOpError("has role ") << stringifyRole(getRole())
-                                    << ", which is kept in f32, but storage " << getStorage();
+  if (getRole() != Role::base && !cast<DenseStorageAttr>(getStorage()).getElementType().isF32())
+    return emitOpError("has role ")
+           << stringifyRole(getRole()) << ", which is kept in f32, but storage " << getStorage();
   StringRef init = getInit();
   static constexpr StringLiteral known[] = {"file",   "zeros",    "kaiming_uniform",
                                             "normal", "rope_cos", "rope_sin"};
@@ -40,18 +39,19 @@ LogicalResult ParameterOp::verify() {
     return emitOpError("has unknown init '")
            << init << "'; expected file, zeros, kaiming_uniform, normal, rope_cos or rope_sin";
   DictionaryAttr args = getInitArgsAttr();
-  auto hasFloat = [&](StringRef name) { return args && isa_and_nonnull<FloatAttr>(args.get(name)); };
+  auto hasFloat = [&](StringRef name) {
+    return args && isa_and_nonnull<FloatAttr>(args.get(name));
+  };
   if (init == "kaiming_uniform" && getTensorType().getRank() == 0)
     return emitOpError("init kaiming_uniform needs a dimension");
   if (init == "normal" && !hasFloat("std"))
     return emitOpError("init normal needs std, a float");
   if (init.starts_with("rope_")) {
-    auto frequencies = args ? dyn_cast_or_null<DenseF32ArrayAttr>(args.get("inv_freq"))
-                            : DenseF32ArrayAttr();
+    auto frequencies =
+        args ? dyn_cast_or_null<DenseF32ArrayAttr>(args.get("inv_freq")) : DenseF32ArrayAttr();
     if (!frequencies || !hasFloat("scale"))
       return emitOpError("init ") << init << " needs inv_freq, an array of f32, and scale, a float";
-    if (getTensorType().getRank() != 2 ||
-        frequencies.size() != getTensorType().getDimSize(1))
+    if (getTensorType().getRank() != 2 || frequencies.size() != getTensorType().getDimSize(1))
       return emitOpError("has ") << frequencies.size() << " frequencies for a table "
                                  << getTensorType();
   }
@@ -108,8 +108,8 @@ void YieldOp::getAsmResultNames(OpAsmSetValueNameFn) {}
 
 LogicalResult BypassOp::verify() {
   if (getType() != getJoined().getType())
-    return emitOpError("joins a value of type ") << getJoined().getType() << ", but gives "
-                                                 << getType();
+    return emitOpError("joins a value of type ")
+           << getJoined().getType() << ", but gives " << getType();
   Block &block = getBody().front();
   if (block.getArgumentTypes() != getTaps().getTypes())
     return emitOpError("has ") << getTaps().size() << " taps, but its region takes "

@@ -133,8 +133,8 @@ LogicalResult EmbeddingOp::inferReturnTypes(MLIRContext *, std::optional<Locatio
 
 LogicalResult EmbeddingGradOp::verify() {
   if (rowsOf(getIds()) != rowsOf(getGrad()) || columnsOf(getGrad()) != columnsOf(getResult()))
-    return emitOpError("scatters ") << getGrad().getType() << " by " << getIds().getType()
-                                    << " into " << getType();
+    return emitOpError("scatters ")
+           << getGrad().getType() << " by " << getIds().getType() << " into " << getType();
   return success();
 }
 
@@ -143,9 +143,8 @@ LogicalResult EmbeddingGradOp::verify() {
 void RMSNormOp::build(OpBuilder &builder, OperationState &state, Value input, Value weight,
                       StringRef site, double eps) {
   auto type = cast<RankedTensorType>(input.getType());
-  build(builder, state, type,
-        RankedTensorType::get({type.getDimSize(0)}, type.getElementType()), input, weight,
-        builder.getStringAttr(site), builder.getF64FloatAttr(eps));
+  build(builder, state, type, RankedTensorType::get({type.getDimSize(0)}, type.getElementType()),
+        input, weight, builder.getStringAttr(site), builder.getF64FloatAttr(eps));
 }
 
 LogicalResult RMSNormOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
@@ -153,19 +152,18 @@ LogicalResult RMSNormOp::inferReturnTypes(MLIRContext *, std::optional<Location>
   if (failed(expectStatic(loc, adaptor.getInput(), 2)))
     return failure();
   Type input = adaptor.getInput().getType();
-  types.append({input, RankedTensorType::get({rowsOf(adaptor.getInput())},
-                                             getElementTypeOrSelf(input))});
+  types.append(
+      {input, RankedTensorType::get({rowsOf(adaptor.getInput())}, getElementTypeOrSelf(input))});
   return success();
 }
 
 /// A norm's vectors against its matrix: a weight per column, a statistic per row.
 static LogicalResult verifyNorm(Operation *op, RankedTensorType matrix, Type weight, Type rstd) {
   if (weight && cast<RankedTensorType>(weight).getDimSize(0) != matrix.getDimSize(1))
-    return op->emitOpError("has a weight ") << weight << " for rows of " << matrix.getDimSize(1)
-                                            << " columns";
+    return op->emitOpError("has a weight ")
+           << weight << " for rows of " << matrix.getDimSize(1) << " columns";
   if (rstd && cast<RankedTensorType>(rstd).getDimSize(0) != matrix.getDimSize(0))
-    return op->emitOpError("has statistics ") << rstd << " for " << matrix.getDimSize(0)
-                                              << " rows";
+    return op->emitOpError("has statistics ") << rstd << " for " << matrix.getDimSize(0) << " rows";
   return success();
 }
 
@@ -197,15 +195,14 @@ void RopeOp::build(OpBuilder &builder, OperationState &state, Value input, Value
 
 static LogicalResult verifyTokens(Operation *op, SegmentsType segments, int64_t tokens) {
   if (segments.getTokens() != tokens)
-    return op->emitOpError("has segments over ") << segments.getTokens() << " tokens for "
-                                                 << tokens << " rows";
+    return op->emitOpError("has segments over ")
+           << segments.getTokens() << " tokens for " << tokens << " rows";
   return success();
 }
 
 static LogicalResult verifyHeads(Operation *op, int64_t columns, int64_t headDim) {
   if (headDim <= 0 || columns % headDim != 0)
-    return op->emitOpError("has ") << columns << " columns, not a multiple of head_dim "
-                                   << headDim;
+    return op->emitOpError("has ") << columns << " columns, not a multiple of head_dim " << headDim;
   return success();
 }
 
@@ -213,8 +210,8 @@ LogicalResult RopeOp::verify() {
   if (failed(verifyHeads(*this, columnsOf(getInput()), getHeadDim())))
     return failure();
   if (2 * columnsOf(getCos()) > static_cast<int64_t>(getHeadDim()))
-    return emitOpError("rotates ") << 2 * columnsOf(getCos()) << " columns of heads of "
-                                   << getHeadDim();
+    return emitOpError("rotates ")
+           << 2 * columnsOf(getCos()) << " columns of heads of " << getHeadDim();
   return verifyTokens(*this, getSegments().getType(), rowsOf(getInput()));
 }
 
@@ -249,13 +246,13 @@ template <typename Op> static LogicalResult verifyAttention(Op op) {
     return op.emitOpError("has ") << query / headDim << " query heads, not a multiple of "
                                   << key / headDim << " key heads";
   if (rowsOf(op.getQuery()) != rowsOf(op.getKey()))
-    return op.emitOpError("has ") << rowsOf(op.getQuery()) << " queries and "
-                                  << rowsOf(op.getKey()) << " keys";
+    return op.emitOpError("has ") << rowsOf(op.getQuery()) << " queries and " << rowsOf(op.getKey())
+                                  << " keys";
   if (columnsOf(op.getLogsumexp()) != query / headDim ||
       rowsOf(op.getLogsumexp()) != rowsOf(op.getQuery()))
-    return op.emitOpError("has statistics ") << op.getLogsumexp().getType() << " for "
-                                             << rowsOf(op.getQuery()) << " tokens and "
-                                             << query / headDim << " heads";
+    return op.emitOpError("has statistics ")
+           << op.getLogsumexp().getType() << " for " << rowsOf(op.getQuery()) << " tokens and "
+           << query / headDim << " heads";
   return verifyTokens(op, op.getSegments().getType(), rowsOf(op.getQuery()));
 }
 

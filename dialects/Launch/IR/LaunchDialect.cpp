@@ -28,8 +28,7 @@ template <typename Attr> static ParseResult parseWord(OpAsmParser &parser, Attr 
   return success();
 }
 
-template <typename Attr>
-static void printWord(OpAsmPrinter &printer, Operation *, Attr attribute) {
+template <typename Attr> static void printWord(OpAsmPrinter &printer, Operation *, Attr attribute) {
   printer << stringifyEnum(attribute.getValue());
 }
 
@@ -153,7 +152,7 @@ static LogicalResult verifyArg(KernelOp kernel, unsigned index) {
 
 LogicalResult KernelOp::verify() {
   Family family = getFamily();
-  unsigned expected = family == Family::row_reduce                                 ? 3
+  unsigned expected = family == Family::row_reduce                            ? 3
                       : family == Family::map || family == Family::col_reduce ? 1
                                                                               : 0;
   if (getBodies().size() != expected)
@@ -209,9 +208,9 @@ LogicalResult EntryOp::verify() {
                                   : "has an offset, but the entry point has no arena");
     auto bytes = getBufferBytes(cast<MemRefType>(op.getResult(0).getType()));
     if (offset && (*offset < 0 || *offset % kArenaAlignment != 0 || *offset > *arena - bytes))
-      return op.emitOpError("of ") << bytes << " bytes lies at " << *offset << " in an arena of "
-                                   << *arena << "; expected a multiple of " << kArenaAlignment
-                                   << " that leaves room";
+      return op.emitOpError("of ")
+             << bytes << " bytes lies at " << *offset << " in an arena of " << *arena
+             << "; expected a multiple of " << kArenaAlignment << " that leaves room";
   }
   return success();
 }
@@ -239,8 +238,8 @@ LogicalResult RefOp::verifySymbolUses(SymbolTableCollection &tables) {
   if (!state)
     return emitOpError("names ") << getStateAttr() << ", which is no launch.state";
   if (state.getBufferType() != getType())
-    return emitOpError("has type ") << getType() << ", but " << getStateAttr() << " is "
-                                    << state.getBufferType();
+    return emitOpError("has type ")
+           << getType() << ", but " << getStateAttr() << " is " << state.getBufferType();
   return success();
 }
 
@@ -303,8 +302,8 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &tables) {
     ArgAttr arg = kernel.getArg(index);
     auto type = cast<MemRefType>(operand.getType());
     if (!accepts(arg.getType(), type))
-      return emitOpError("passes ") << type << " as argument " << index << " of "
-                                    << getKernelAttr() << ", which is " << arg.getType();
+      return emitOpError("passes ") << type << " as argument " << index << " of " << getKernelAttr()
+                                    << ", which is " << arg.getType();
     bool counted = arg.getIndexing() == Indexing::element || arg.getIndexing() == Indexing::row;
     if (!counted || !hasRowGrid(kernel.getFamily()))
       continue;

@@ -1,6 +1,6 @@
 //===- Interpreter.h - the executable meaning of ft -------------*- C++ -*-===//
-// Runs functions of the ft dialect in double precision: the oracle of passes, gradients and targets.
-// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Runs functions of the ft dialect in double precision: the oracle of passes, gradients and
+// targets. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #ifndef FTC_INTERPRETER_INTERPRETER_H
 #define FTC_INTERPRETER_INTERPRETER_H

@@ -39,7 +39,11 @@ public:
   explicit Box(T value) : held(std::make_unique<T>(std::move(value))) {}
   Box(const Box &other) : held(std::make_unique<T>(*other.held)) {}
   Box(Box &&) noexcept = default;
-  Box &operator=(const Box &other) { return *this = Box(other); }
+  Box &operator=(const Box &other) {
+    if (this != &other)
+      held = std::make_unique<T>(*other.held);
+    return *this;
+  }
   Box &operator=(Box &&) noexcept = default;
   T &operator*() { return *held; }
   const T &operator*() const { return *held; }

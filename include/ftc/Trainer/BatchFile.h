@@ -10,7 +10,7 @@
 
 #include <vector>
 
-namespace ftc {
+namespace ftc::trainer {
 
 /// A batch file: `input_ids` and `labels` ([rows, length] or packed [length]), and where given
 /// `position_ids` (same shape), `cu_seqlens` ([segments + 1], packed only) and `attention_mask`
@@ -35,6 +35,6 @@ private:
   std::vector<int32_t> inputIds, labels, positionIds, cuSeqlens, attentionMask;
 };
 
-} // namespace ftc
+} // namespace ftc::trainer
 
 #endif // FTC_TRAINER_BATCHFILE_H

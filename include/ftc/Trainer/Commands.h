@@ -1,4 +1,4 @@
-//===- Commands.h - train, gradients, evaluate, inspect --------------------===//
+//===- Commands.h - train, gradients, evaluate, output summaries -----------===//
 // The commands of ftc that need no compiler, behind their flags.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace ftc {
+namespace ftc::trainer {
 
 // Each prints its result to stdout and warnings to stderr, and returns an Error or nothing.
 
@@ -53,12 +53,9 @@ struct EvaluateOptions {
 };
 Status runEvaluate(const EvaluateOptions &options);
 
-struct InspectOptions {
-  std::string path; ///< a package, or an output directory of `ftc train`
-  bool json = false;
-};
-Status runInspect(const InspectOptions &options);
+/// Sums up an output directory of `ftc train`, as a table with the loss curve or as JSON.
+Status runInspectOutput(const std::string &directory, bool asJson);
 
-} // namespace ftc
+} // namespace ftc::trainer
 
 #endif // FTC_TRAINER_COMMANDS_H

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-namespace ftc {
+namespace ftc::trainer {
 
 /// The built-in tokenizer: a byte is its own id, three more ids stand behind the bytes.
 namespace byte_tokenizer {
@@ -80,6 +80,6 @@ private:
   int64_t leftOutCount = 0;
 };
 
-} // namespace ftc
+} // namespace ftc::trainer
 
 #endif // FTC_TRAINER_DATASET_H

@@ -9,7 +9,7 @@
 #include "ftc/Trainer/Packing.h"
 #include "ftc/Trainer/Session.h"
 
-namespace ftc {
+namespace ftc::trainer {
 
 /// A packed batch as the runtime takes it: `[length]` with cu_seqlens. Keeps its memory from batch
 /// to batch.
@@ -50,6 +50,6 @@ private:
   BatchBuffer buffer;
 };
 
-} // namespace ftc
+} // namespace ftc::trainer
 
 #endif // FTC_TRAINER_EVALUATION_H

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace ftc {
+namespace ftc::trainer {
 
 /// `7,299`
 std::string formatCount(int64_t count);
@@ -26,6 +26,6 @@ std::string formatPlural(int64_t count, const std::string &noun);
 /// first row aside) all begin with a digit is aligned right.
 std::string formatTable(const std::vector<std::vector<std::string>> &rows);
 
-} // namespace ftc
+} // namespace ftc::trainer
 
 #endif // FTC_TRAINER_FORMAT_H

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace ftc {
+namespace ftc::trainer {
 
 /// What one batch holds at most.
 struct PackingLimits {
@@ -79,6 +79,6 @@ private:
   int64_t step = 0;
 };
 
-} // namespace ftc
+} // namespace ftc::trainer
 
 #endif // FTC_TRAINER_PACKING_H

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace ftc {
+namespace ftc::trainer {
 
 struct PlotPoint {
   int64_t step = 0;
@@ -32,6 +32,6 @@ std::vector<double> columnMeans(const std::vector<PlotPoint> &points, size_t wid
 std::string plotCurve(const std::string &title, const std::vector<PlotPoint> &points,
                       const PlotOptions &options = {});
 
-} // namespace ftc
+} // namespace ftc::trainer
 
 #endif // FTC_TRAINER_PLOT_H

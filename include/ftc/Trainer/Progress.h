@@ -10,7 +10,7 @@
 #include <chrono>
 #include <cstdio>
 
-namespace ftc {
+namespace ftc::trainer {
 
 /// One optimizer step, as it is shown.
 struct StepReport {
@@ -75,6 +75,6 @@ private:
   FILE *file = nullptr;
 };
 
-} // namespace ftc
+} // namespace ftc::trainer
 
 #endif // FTC_TRAINER_PROGRESS_H

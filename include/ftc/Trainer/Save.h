@@ -8,7 +8,7 @@
 #include "ftc/Support/DType.h"
 #include "ftc/Trainer/Session.h"
 
-namespace ftc {
+namespace ftc::trainer {
 
 /// Fails unless a new directory can be made at `path`: it does not exist, or is empty, and its
 /// parent (made if missing) can be written.
@@ -25,6 +25,6 @@ Result<DType> modelDType(const std::vector<PackageFile> &files);
 Status saveOutput(const Package &package, const Instance &instance, const std::string &trainerState,
                   const std::string &directory);
 
-} // namespace ftc
+} // namespace ftc::trainer
 
 #endif // FTC_TRAINER_SAVE_H

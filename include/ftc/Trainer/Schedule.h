@@ -7,7 +7,7 @@
 
 #include "ftc/Support/TrainConfig.h"
 
-namespace ftc {
+namespace ftc::trainer {
 
 /// A learning rate schedule over `totalSteps` optimizer steps, `warmup` of them rising linearly
 /// from 0. With u the updates done before, w the warmup and n the total
@@ -38,6 +38,6 @@ private:
   int64_t total = 0;
 };
 
-} // namespace ftc
+} // namespace ftc::trainer
 
 #endif // FTC_TRAINER_SCHEDULE_H

@@ -10,7 +10,7 @@
 
 #include <memory>
 
-namespace ftc {
+namespace ftc::trainer {
 
 /// A text file that a trained model carries.
 struct PackageFile {
@@ -91,6 +91,6 @@ int effectiveThreads(int threads);
 /// An Error from the runtime's message: its first line, and its other lines as notes.
 Error errorFromRuntime(const ftc_error &error);
 
-} // namespace ftc
+} // namespace ftc::trainer
 
 #endif // FTC_TRAINER_SESSION_H

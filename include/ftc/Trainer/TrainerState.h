@@ -7,7 +7,7 @@
 
 #include "ftc/Support/Json.h"
 
-namespace ftc {
+namespace ftc::trainer {
 
 /// What transformers.TrainerState holds. No times stand in it, so that the same run writes the same
 /// bytes; they are in the metrics.
@@ -38,6 +38,10 @@ private:
   json::Value history = json::Value::array();
 };
 
-} // namespace ftc
+/// Steps, epochs, tokens and the first, last, mean and evaluation loss of a trainer_state.json;
+/// what it lacks is left out.
+json::Value runSummary(const json::Value &trainerState);
+
+} // namespace ftc::trainer
 
 #endif // FTC_TRAINER_TRAINERSTATE_H

@@ -77,21 +77,21 @@ TEST(Definition, AdamW) {
   for (double number : {0.5, 0.1, 0.5, 0.75, 0.1, 0.5, 0.5, 0.5})
     args.push_back(scalar(number));
   for (bool decay : {false, true})
-    expectResults(arguments,
-                  ("ft.adamw %p, %g moments(%m, %v) clip(%c) run(%lr, %b1, %b2, %e, %wd, %c1, %c2)" +
-                   StringRef(decay ? " decay" : "") + " : tensor<1xf32>, tensor<f32>")
-                      .str(),
-                  {"tensor<1xf32>", "tensor<1xf32>", "tensor<1xf32>"}, args,
-                  {test::vector({decay ? 0.89 : 0.94}), test::vector({0.15}),
-                   test::vector({0.04})});
+    expectResults(
+        arguments,
+        ("ft.adamw %p, %g moments(%m, %v) clip(%c) run(%lr, %b1, %b2, %e, %wd, %c1, %c2)" +
+         StringRef(decay ? " decay" : "") + " : tensor<1xf32>, tensor<f32>")
+            .str(),
+        {"tensor<1xf32>", "tensor<1xf32>", "tensor<1xf32>"}, args,
+        {test::vector({decay ? 0.89 : 0.94}), test::vector({0.15}), test::vector({0.04})});
 }
 
 TEST(Definition, RunValue) {
   HostValue run = makeRun({{RunField::learning_rate, 0.25}, {RunField::inv_items, 0.125}});
   expectResults("%r: !ft.run", "ft.run_value %r[inv_items] : tensor<f32>", {"tensor<f32>"}, run,
                 scalar(0.125));
-  expectResults("%r: !ft.run", "ft.run_value %r[learning_rate] : tensor<f32>", {"tensor<f32>"},
-                run, scalar(0.25));
+  expectResults("%r: !ft.run", "ft.run_value %r[learning_rate] : tensor<f32>", {"tensor<f32>"}, run,
+                scalar(0.25));
 }
 
 TEST(Definition, Products) {
@@ -109,8 +109,8 @@ TEST(Definition, Products) {
     for (bool tb : {false, true})
       expectResults(("%a: " + (ta ? tall : wide) + ", %b: " + (tb ? wide : tall)).str(),
                     (StringRef("ft.matmul %a, %b ") + (ta ? "transpose_lhs " : "") +
-                     (tb ? "transpose_rhs " : "") + "site(\"s\") scaled 2.0 : " +
-                     (ta ? tall : wide) + ", " + (tb ? wide : tall))
+                     (tb ? "transpose_rhs " : "") +
+                     "site(\"s\") scaled 2.0 : " + (ta ? tall : wide) + ", " + (tb ? wide : tall))
                         .str(),
                     {"tensor<2x2xf32>"}, {ta ? at : a, tb ? bt : b}, c);
 }
@@ -142,7 +142,8 @@ TEST(Definition, Norms) {
   expectResults(
       "%g: tensor<1x2xf32>, %x: tensor<1x2xf32>, %w: tensor<2xf32>, %r: tensor<1xf32>",
       "ft.rms_norm_grad %g, %x, %w, %r site(\"s\") : tensor<1x2xf32>, tensor<2xf32>, tensor<1xf32>",
-      {"tensor<1x2xf32>"}, {matrix(1, 2, {1, 2}), matrix(1, 2, {1, 7}), weight, test::vector({0.2})},
+      {"tensor<1x2xf32>"},
+      {matrix(1, 2, {1, 2}), matrix(1, 2, {1, 7}), weight, test::vector({0.2})},
       matrix(1, 2, {0.364, -0.052}));
   expectResults("%g: tensor<2x2xf32>, %x: tensor<2x2xf32>, %r: tensor<2xf32>",
                 "ft.rms_norm_weight_grad %g, %x, %r site(\"s\") : tensor<2x2xf32>, tensor<2xf32> "
@@ -222,8 +223,8 @@ TEST(Definition, Attention) {
   expectGradient("value", "tensor<4x1xf32>", matrix(4, 1, {0.25 * 2 + 0.5, 0.75 * 2 + 0.5, 0, 0}));
 }
 
-// Logits (0, ln 3) for every token: probabilities (1/4, 3/4). Token 0 is to predict class 1, token 1
-// class 0; token 2 is its segment's last; token 3's next label is -100; token 5 is dead.
+// Logits (0, ln 3) for every token: probabilities (1/4, 3/4). Token 0 is to predict class 1, token
+// 1 class 0; token 2 is its segment's last; token 3's next label is -100; token 5 is dead.
 TEST(Definition, LinearCrossEntropy) {
   double ln3 = std::log(3);
   HostValue hidden = matrix(6, 1, {ln3, ln3, ln3, ln3, ln3, ln3}), weight = matrix(2, 1, {0, 1});

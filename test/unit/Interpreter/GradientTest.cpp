@@ -32,8 +32,8 @@ static SmallVector<unsigned> buildGradientFunction(Program &program) {
   inputs.push_back(op->getResult(0).getType());
 
   OpBuilder builder(f);
-  auto gradient = func::FuncOp::create(builder, f.getLoc(), "gradient",
-                                       builder.getFunctionType(inputs, {}));
+  auto gradient =
+      func::FuncOp::create(builder, f.getLoc(), "gradient", builder.getFunctionType(inputs, {}));
   Block *block = gradient.addEntryBlock();
   builder.setInsertionPointToEnd(block);
   IRMapping mapping;

@@ -37,8 +37,8 @@ TEST(Interpreter, ReadsTheValueAtEntryAlsoBehindACommit) {
 }
 
 TEST(Interpreter, JoinsABypass) {
-  for (auto [join, expected] : {std::pair("add", 13.0), std::pair("multiply", 30.0),
-                                std::pair("replace", 3.0)}) {
+  for (auto [join, expected] :
+       {std::pair("add", 13.0), std::pair("multiply", 30.0), std::pair("replace", 3.0)}) {
     SCOPED_TRACE(join);
     Program program(std::string(kParameter) + R"(
       func.func @f(%x: tensor<2xf32>, %y: tensor<2xf32>) -> tensor<2xf32> {
@@ -106,24 +106,26 @@ TEST(Interpreter, RefusesOpsWithoutMeaning) {
               test::vector({1, 2}), "'arith.addf' op has no executable meaning");
   expectError("func.func @f(%a: tensor<1x1xf32>) { %k = ft.linear %a, %a site(\"layers.3.q\") : "
               "tensor<1x1xf32>, tensor<1x1xf32> return }",
-              matrix(1, 1, {1}),
-              "'ft.linear' op at site \"layers.3.q\" has no executable meaning", {},
+              matrix(1, 1, {1}), "'ft.linear' op at site \"layers.3.q\" has no executable meaning",
+              {},
               /*models=*/false);
 }
 
 TEST(Interpreter, RefusesArgumentsThatDoNotFit) {
-  std::string f = "func.func @f(%x: tensor<2x3xf32>, %s: !ft.segments<2, 1>, %r: !ft.run) { return }";
+  std::string f =
+      "func.func @f(%x: tensor<2x3xf32>, %s: !ft.segments<2, 1>, %r: !ft.run) { return }";
   HostValue x = matrix(2, 3, {1, 2, 3, 4, 5, 6}), s = segments(2, {0, 2}), r = makeRun({});
   expectError(f, {x, s}, "'func.func' op takes 3 arguments, but is given 2");
-  expectError(f, {test::vector({1, 2, 3, 4, 5, 6}), s, r},
-              "argument 0 of type 'tensor<2x3xf32>' is given a value of shape [6]; expected [2, 3]");
+  expectError(
+      f, {test::vector({1, 2, 3, 4, 5, 6}), s, r},
+      "argument 0 of type 'tensor<2x3xf32>' is given a value of shape [6]; expected [2, 3]");
   expectError(f, {HostValue{{2, 3}, {1}}, s, r}, "is given 1 numbers for shape [2, 3]");
   expectError(f, {x, segments(3, {0, 3}), r}, "is given a value of shape [3, 3]; expected [3, 2]");
   expectError(f, {x, s, test::vector({1})}, "is given a value of shape [1]; expected [9]");
-  for (std::vector<double> bad : {std::vector<double>{0, 1, 0, 2, 2, 2},     // begins behind itself
-                                  std::vector<double>{0, 1, 0, 0, 2, 9},     // ends behind the step
-                                  std::vector<double>{0, -1, 0, 0, 2, 2},    // negative position
-                                  std::vector<double>{0, 0.5, 0, 0, 2, 2},   // no whole number
+  for (std::vector<double> bad : {std::vector<double>{0, 1, 0, 2, 2, 2},   // begins behind itself
+                                  std::vector<double>{0, 1, 0, 0, 2, 9},   // ends behind the step
+                                  std::vector<double>{0, -1, 0, 0, 2, 2},  // negative position
+                                  std::vector<double>{0, 0.5, 0, 0, 2, 2}, // no whole number
                                   std::vector<double>{0, NAN, 0, 0, 2, 2}})
     expectError(f, {x, matrix(3, 2, bad), r}, "is given segments that do not lie around");
   expectError("func.func @f(%x: index) { return }", scalar(1),
@@ -177,13 +179,13 @@ TEST(Interpreter, RefusesIndicesOutOfRange) {
                          "tensor<1x1xf32> -> tensor<3x1xf32>",
                          {"tensor<3x1xf32>"}),
               {test::vector({3}), matrix(1, 1, {1})}, "in a table of 3 rows");
-  expectError(functionOf("%x: tensor<2x2xf32>, %c: tensor<5x1xf32>, %g: !ft.segments<2, 1>",
-                         "ft.rope %x, %c, %c, %g head_dim 2 site(\"q\") : tensor<2x2xf32>, "
-                         "tensor<5x1xf32>, !ft.segments<2, 1>",
-                         {"tensor<2x2xf32>"}),
-              {matrix(2, 2, {1, 2, 3, 4}), matrix(5, 1, {1, 2, 3, 4, 5}),
-               segments(2, {0, 2}, {4, 5})},
-              "at site \"q\" has a token at position 5, but tables of 5 positions");
+  expectError(
+      functionOf("%x: tensor<2x2xf32>, %c: tensor<5x1xf32>, %g: !ft.segments<2, 1>",
+                 "ft.rope %x, %c, %c, %g head_dim 2 site(\"q\") : tensor<2x2xf32>, "
+                 "tensor<5x1xf32>, !ft.segments<2, 1>",
+                 {"tensor<2x2xf32>"}),
+      {matrix(2, 2, {1, 2, 3, 4}), matrix(5, 1, {1, 2, 3, 4, 5}), segments(2, {0, 2}, {4, 5})},
+      "at site \"q\" has a token at position 5, but tables of 5 positions");
   std::string loss = functionOf(
       "%h: tensor<2x1xf32>, %w: tensor<3x1xf32>, %l: tensor<2xi32>, %g: !ft.segments<2, 1>, "
       "%n: tensor<f32>",
@@ -191,8 +193,8 @@ TEST(Interpreter, RefusesIndicesOutOfRange) {
       "tensor<3x1xf32>, tensor<2xi32>, !ft.segments<2, 1> -> tensor<f32>",
       {"tensor<f32>"});
   for (double label : {3.0, -1.0, -99.0})
-    expectError(loss,
-                {matrix(2, 1, {1, 2}), table, test::vector({0, label}), segments(2, {0, 2}),
-                 scalar(1)},
-                "at site \"lm_head\" has label");
+    expectError(
+        loss,
+        {matrix(2, 1, {1, 2}), table, test::vector({0, label}), segments(2, {0, 2}), scalar(1)},
+        "at site \"lm_head\" has label");
 }

@@ -21,22 +21,23 @@ static void addElementwise(std::vector<Sample> &all) {
     for (StringRef type : {"tensor<3x4xf64>", "tensor<f64>", "tensor<2x3x2xf64>"})
       all.push_back({(op + " " + type).str(),
                      functionOf(llvm::formatv("%a: {0}, %b: {0}", type).str(),
-                          llvm::formatv("ft.{0} %a, %b : {1}", op, type).str(), type)});
+                                llvm::formatv("ft.{0} %a, %b : {1}", op, type).str(), type)});
   for (StringRef op : {"scale %a by -0.75", "silu %a"})
     for (StringRef type : {"tensor<3x4xf64>", "tensor<5xf64>"})
       all.push_back({(op + " " + type).str(),
                      functionOf(llvm::formatv("%a: {0}", type).str(),
-                          llvm::formatv("ft.{0} : {1}", op, type).str(), type)});
-  all.push_back({"constant", functionOf("", "ft.constant -2.5 : tensor<2x3xf64>", {"tensor<2x3xf64>"})});
+                                llvm::formatv("ft.{0} : {1}", op, type).str(), type)});
+  all.push_back(
+      {"constant", functionOf("", "ft.constant -2.5 : tensor<2x3xf64>", {"tensor<2x3xf64>"})});
   for (StringRef rows : {"1", "4"}) {
     std::string matrix = ("tensor<" + rows + "x3xf64>").str();
     all.push_back({"bias_add " + matrix,
                    functionOf("%a: " + matrix + ", %b: tensor<3xf64>",
-                        "ft.bias_add %a, %b : " + matrix + ", tensor<3xf64>", {matrix})});
+                              "ft.bias_add %a, %b : " + matrix + ", tensor<3xf64>", {matrix})});
   }
   all.push_back({"clip_scale",
-                 functionOf("%n: tensor<f64>, %m: tensor<f64>", "ft.clip_scale %n, %m : tensor<f64>",
-                      {"tensor<f64>"}),
+                 functionOf("%n: tensor<f64>, %m: tensor<f64>",
+                            "ft.clip_scale %n, %m : tensor<f64>", {"tensor<f64>"}),
                  {},
                  true});
   for (StringRef decay : {"", "decay "}) {
@@ -45,18 +46,19 @@ static void addElementwise(std::vector<Sample> &all) {
       arguments += llvm::formatv("{0}%a{1}: {2}", i ? ", " : "", i,
                                  i < 4 ? "tensor<3x4xf64>" : "tensor<f64>");
     StringRef tensor = "tensor<3x4xf64>";
-    all.push_back({("adamw " + decay).str(),
-                   functionOf(arguments,
-                        ("ft.adamw %a0, %a1 moments(%a2, %a3) clip(%a4) run(%a5, %a6, %a7, %a8, "
-                         "%a9, %a10, %a11) " +
-                         decay + ": tensor<3x4xf64>, tensor<f64>")
-                            .str(),
-                        {tensor, tensor, tensor}),
-                   {},
-                   true});
+    all.push_back(
+        {("adamw " + decay).str(),
+         functionOf(arguments,
+                    ("ft.adamw %a0, %a1 moments(%a2, %a3) clip(%a4) run(%a5, %a6, %a7, %a8, "
+                     "%a9, %a10, %a11) " +
+                     decay + ": tensor<3x4xf64>, tensor<f64>")
+                        .str(),
+                    {tensor, tensor, tensor}),
+         {},
+         true});
   }
   all.push_back({"run_value", functionOf("%r: !ft.run", "ft.run_value %r[beta2] : tensor<f64>",
-                                   {"tensor<f64>"})});
+                                         {"tensor<f64>"})});
 }
 
 static void addProducts(std::vector<Sample> &all) {
@@ -64,11 +66,11 @@ static void addProducts(std::vector<Sample> &all) {
     std::string x = llvm::formatv("tensor<{0}x{1}xf64>", tokens, in);
     std::string w = llvm::formatv("tensor<{0}x{1}xf64>", out, in);
     std::string y = llvm::formatv("tensor<{0}x{1}xf64>", tokens, out);
-    all.push_back({"linear " + x + " " + w + scaled.str(),
-                   functionOf("%x: " + x + ", %w: " + w,
-                        llvm::formatv("ft.linear %x, %w site(\"s\") {0}: {1}, {2}", scaled, x, w)
-                            .str(),
-                        {y})});
+    all.push_back(
+        {"linear " + x + " " + w + scaled.str(),
+         functionOf("%x: " + x + ", %w: " + w,
+                    llvm::formatv("ft.linear %x, %w site(\"s\") {0}: {1}, {2}", scaled, x, w).str(),
+                    {y})});
   };
   linear(5, 4, 3, "");
   linear(1, 2, 6, "scaled -0.5 ");
@@ -78,106 +80,114 @@ static void addProducts(std::vector<Sample> &all) {
       for (StringRef scaled : {"", "scaled 1.5 "}) {
         StringRef a = ta ? "tensor<4x3xf64>" : "tensor<3x4xf64>";
         StringRef b = tb ? "tensor<5x4xf64>" : "tensor<4x5xf64>";
-        std::string op = llvm::formatv("ft.matmul %a, %b {0}{1}site(\"s\") {2}: {3}, {4}",
-                                       ta ? "transpose_lhs " : "", tb ? "transpose_rhs " : "",
-                                       scaled, a, b);
+        std::string op =
+            llvm::formatv("ft.matmul %a, %b {0}{1}site(\"s\") {2}: {3}, {4}",
+                          ta ? "transpose_lhs " : "", tb ? "transpose_rhs " : "", scaled, a, b);
         all.push_back({op, functionOf(("%a: " + a + ", %b: " + b).str(), op, {"tensor<3x5xf64>"})});
       }
   all.push_back({"embedding", functionOf("%i: tensor<6xi32>, %t: tensor<4x3xf64>",
-                                   "ft.embedding %i, %t site(\"s\") : tensor<6xi32>, "
-                                   "tensor<4x3xf64>",
-                                   {"tensor<6x3xf64>"})});
-  all.push_back({"embedding_grad", functionOf("%i: tensor<6xi32>, %g: tensor<6x3xf64>",
-                                        "ft.embedding_grad %i, %g site(\"s\") : tensor<6xi32>, "
-                                        "tensor<6x3xf64> -> tensor<4x3xf64>",
-                                        {"tensor<4x3xf64>"})});
+                                         "ft.embedding %i, %t site(\"s\") : tensor<6xi32>, "
+                                         "tensor<4x3xf64>",
+                                         {"tensor<6x3xf64>"})});
+  all.push_back(
+      {"embedding_grad", functionOf("%i: tensor<6xi32>, %g: tensor<6x3xf64>",
+                                    "ft.embedding_grad %i, %g site(\"s\") : tensor<6xi32>, "
+                                    "tensor<6x3xf64> -> tensor<4x3xf64>",
+                                    {"tensor<4x3xf64>"})});
 }
 
 static void addNorms(std::vector<Sample> &all) {
   for (StringRef eps : {"1.0e-5", "0.0", "0.5"})
-    all.push_back({("rms_norm " + eps).str(),
-                   functionOf("%x: tensor<3x5xf64>, %w: tensor<5xf64>",
-                        ("ft.rms_norm %x, %w eps " + eps +
-                         " site(\"s\") : tensor<3x5xf64>, tensor<5xf64>")
-                            .str(),
-                        {"tensor<3x5xf64>", "tensor<3xf64>"})});
-  all.push_back({"rms_norm one column",
-                 functionOf("%x: tensor<2x1xf64>, %w: tensor<1xf64>",
-                      "ft.rms_norm %x, %w eps 0.25 site(\"s\") : tensor<2x1xf64>, tensor<1xf64>",
-                      {"tensor<2x1xf64>", "tensor<2xf64>"})});
+    all.push_back(
+        {("rms_norm " + eps).str(), functionOf("%x: tensor<3x5xf64>, %w: tensor<5xf64>",
+                                               ("ft.rms_norm %x, %w eps " + eps +
+                                                " site(\"s\") : tensor<3x5xf64>, tensor<5xf64>")
+                                                   .str(),
+                                               {"tensor<3x5xf64>", "tensor<3xf64>"})});
+  all.push_back(
+      {"rms_norm one column",
+       functionOf("%x: tensor<2x1xf64>, %w: tensor<1xf64>",
+                  "ft.rms_norm %x, %w eps 0.25 site(\"s\") : tensor<2x1xf64>, tensor<1xf64>",
+                  {"tensor<2x1xf64>", "tensor<2xf64>"})});
   all.push_back(
       {"rms_norm_grad",
        functionOf("%g: tensor<3x5xf64>, %x: tensor<3x5xf64>, %w: tensor<5xf64>, %r: tensor<3xf64>",
-            "ft.rms_norm_grad %g, %x, %w, %r site(\"s\") : tensor<3x5xf64>, tensor<5xf64>, "
-            "tensor<3xf64>",
-            {"tensor<3x5xf64>"})});
+                  "ft.rms_norm_grad %g, %x, %w, %r site(\"s\") : tensor<3x5xf64>, tensor<5xf64>, "
+                  "tensor<3xf64>",
+                  {"tensor<3x5xf64>"})});
   all.push_back({"rms_norm_weight_grad",
                  functionOf("%g: tensor<3x5xf64>, %x: tensor<3x5xf64>, %r: tensor<3xf64>",
-                      "ft.rms_norm_weight_grad %g, %x, %r site(\"s\") : tensor<3x5xf64>, "
-                      "tensor<3xf64> -> tensor<5xf64>",
-                      {"tensor<5xf64>"})});
-  all.push_back({"sum_rows", functionOf("%x: tensor<4x3xf64>",
-                                  "ft.sum_rows %x site(\"s\") : tensor<4x3xf64> -> tensor<3xf64>",
-                                  {"tensor<3xf64>"})});
-  all.push_back({"global_norm", functionOf("%x: tensor<4x3xf64>, %y: tensor<f64>, %z: tensor<5xf64>",
-                                     "ft.global_norm %x, %y, %z : (tensor<4x3xf64>, tensor<f64>, "
-                                     "tensor<5xf64>) -> tensor<f64>",
-                                     {"tensor<f64>"})});
+                            "ft.rms_norm_weight_grad %g, %x, %r site(\"s\") : tensor<3x5xf64>, "
+                            "tensor<3xf64> -> tensor<5xf64>",
+                            {"tensor<5xf64>"})});
+  all.push_back(
+      {"sum_rows", functionOf("%x: tensor<4x3xf64>",
+                              "ft.sum_rows %x site(\"s\") : tensor<4x3xf64> -> tensor<3xf64>",
+                              {"tensor<3xf64>"})});
+  all.push_back(
+      {"global_norm", functionOf("%x: tensor<4x3xf64>, %y: tensor<f64>, %z: tensor<5xf64>",
+                                 "ft.global_norm %x, %y, %z : (tensor<4x3xf64>, tensor<f64>, "
+                                 "tensor<5xf64>) -> tensor<f64>",
+                                 {"tensor<f64>"})});
 }
 
 /// The ways that seven tokens fall into segments.
 static const std::vector<int64_t> kSegments[] = {
-    {0, 7},          // one segment
-    {0, 2, 7},       // two
-    {0, 3, 4, 6},    // three, one of a single token, and a dead token
-    {0, 1, 3},       // mostly dead
+    {0, 7},       // one segment
+    {0, 2, 7},    // two
+    {0, 3, 4, 6}, // three, one of a single token, and a dead token
+    {0, 1, 3},    // mostly dead
 };
 
 static void addTokenOps(std::vector<Sample> &all) {
   for (ArrayRef<int64_t> cuSeqlens : kSegments) {
     std::vector<int64_t> cu = cuSeqlens.vec();
-    std::string suffix = llvm::formatv(" cu_seqlens {0:$[,]}", llvm::make_range(cu.begin(), cu.end()));
+    std::string suffix =
+        llvm::formatv(" cu_seqlens {0:$[,]}", llvm::make_range(cu.begin(), cu.end()));
     // Full and partial rotary width, in heads of 4.
     for (StringRef half : {"2", "1"})
       for (StringRef transposed : {"", "transposed "}) {
         std::string table = ("tensor<7x" + half + "xf64>").str();
         all.push_back(
             {("rope " + half + " " + transposed + suffix).str(),
-             functionOf("%x: tensor<7x8xf64>, %c: " + table + ", %s: " + table + ", %g: !ft.segments<7, 3>",
-                  ("ft.rope %x, %c, %s, %g head_dim 4 " + transposed +
-                   "site(\"s\") : tensor<7x8xf64>, " + table + ", !ft.segments<7, 3>")
-                      .str(),
-                  {"tensor<7x8xf64>"}),
+             functionOf("%x: tensor<7x8xf64>, %c: " + table + ", %s: " + table +
+                            ", %g: !ft.segments<7, 3>",
+                        ("ft.rope %x, %c, %s, %g head_dim 4 " + transposed +
+                         "site(\"s\") : tensor<7x8xf64>, " + table + ", !ft.segments<7, 3>")
+                            .str(),
+                        {"tensor<7x8xf64>"}),
              cu});
       }
     // Heads over key heads: equal, grouped, all over one; heads of 3.
-    for (auto [heads, keyHeads] : {std::pair(1, 1), std::pair(2, 2), std::pair(4, 2), std::pair(3, 1)}) {
+    for (auto [heads, keyHeads] :
+         {std::pair(1, 1), std::pair(2, 2), std::pair(4, 2), std::pair(3, 1)}) {
       std::string q = llvm::formatv("tensor<7x{0}xf64>", 3 * heads);
       std::string k = llvm::formatv("tensor<7x{0}xf64>", 3 * keyHeads);
       std::string stats = llvm::formatv("tensor<7x{0}xf64>", heads);
       std::string shape = llvm::formatv(" {0}/{1}{2}", heads, keyHeads, suffix);
       StringRef tail = "%g head_dim 3 scale 0.6 site(\"s\") : ";
-      all.push_back({"attention" + shape,
-                     functionOf("%q: " + q + ", %k: " + k + ", %v: " + k + ", %g: !ft.segments<7, 3>",
-                          ("ft.attention %q, %k, %v, " + tail + q + ", " + k +
-                           ", !ft.segments<7, 3>")
-                              .str(),
-                          {q, stats}),
-                     cu});
-      all.push_back({"attention_delta" + shape,
-                     functionOf("%o: " + q + ", %d: " + q,
-                          "ft.attention_delta %o, %d head_dim 3 site(\"s\") : " + q + " -> " + stats,
-                          {stats}),
-                     cu});
+      all.push_back(
+          {"attention" + shape,
+           functionOf(
+               "%q: " + q + ", %k: " + k + ", %v: " + k + ", %g: !ft.segments<7, 3>",
+               ("ft.attention %q, %k, %v, " + tail + q + ", " + k + ", !ft.segments<7, 3>").str(),
+               {q, stats}),
+           cu});
+      all.push_back(
+          {"attention_delta" + shape,
+           functionOf("%o: " + q + ", %d: " + q,
+                      "ft.attention_delta %o, %d head_dim 3 site(\"s\") : " + q + " -> " + stats,
+                      {stats}),
+           cu});
       for (StringRef which : {"query", "key", "value"})
         all.push_back(
             {("attention_grad_" + which + shape).str(),
              functionOf("%q: " + q + ", %k: " + k + ", %v: " + k + ", %d: " + q + ", %l: " + stats +
-                      ", %e: " + stats + ", %g: !ft.segments<7, 3>",
-                  ("ft.attention_grad_" + which + " %q, %k, %v, %d, %l, %e, " + tail + q + ", " +
-                   k + ", " + stats + ", !ft.segments<7, 3>")
-                      .str(),
-                  {which == "query" ? q : k}),
+                            ", %e: " + stats + ", %g: !ft.segments<7, 3>",
+                        ("ft.attention_grad_" + which + " %q, %k, %v, %d, %l, %e, " + tail + q +
+                         ", " + k + ", " + stats + ", !ft.segments<7, 3>")
+                            .str(),
+                        {which == "query" ? q : k}),
              cu});
     }
     StringRef types = "tensor<7x4xf64>, tensor<5x4xf64>, tensor<7xi32>, !ft.segments<7, 3>";
@@ -185,18 +195,18 @@ static void addTokenOps(std::vector<Sample> &all) {
                           "%g: !ft.segments<7, 3>, %n: tensor<f64>";
     all.push_back({"linear_cross_entropy" + suffix,
                    functionOf(arguments,
-                        ("ft.linear_cross_entropy %h, %w, %l, %g, %n site(\"s\") : " + types +
-                         " -> tensor<f64>")
-                            .str(),
-                        {"tensor<f64>"}),
+                              ("ft.linear_cross_entropy %h, %w, %l, %g, %n site(\"s\") : " + types +
+                               " -> tensor<f64>")
+                                  .str(),
+                              {"tensor<f64>"}),
                    cu});
     for (StringRef which : {"input", "weight"})
       all.push_back({("linear_cross_entropy_grad_" + which + suffix).str(),
                      functionOf((arguments + ", %d: tensor<f64>").str(),
-                          ("ft.linear_cross_entropy_grad_" + which +
-                           " %h, %w, %l, %g, %n, %d site(\"s\") : " + types + ", tensor<f64>")
-                              .str(),
-                          {which == "input" ? "tensor<7x4xf64>" : "tensor<5x4xf64>"}),
+                                ("ft.linear_cross_entropy_grad_" + which +
+                                 " %h, %w, %l, %g, %n, %d site(\"s\") : " + types + ", tensor<f64>")
+                                    .str(),
+                                {which == "input" ? "tensor<7x4xf64>" : "tensor<5x4xf64>"}),
                      cu});
   }
 }

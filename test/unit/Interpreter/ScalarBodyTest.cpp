@@ -24,9 +24,7 @@ public:
   explicit ScalarCode(MLIRContext *context) : builder(context) {
     builder.setInsertionPointToEnd(&block);
   }
-  Value addArgument() {
-    return block.addArgument(builder.getF64Type(), builder.getUnknownLoc());
-  }
+  Value addArgument() { return block.addArgument(builder.getF64Type(), builder.getUnknownLoc()); }
 
   /// Runs the block on one number per argument and returns the numbers of `results`.
   std::vector<double> run(ArrayRef<double> args, ArrayRef<Value> results) {
@@ -161,8 +159,7 @@ static void checkRowReduction(RowReductionOpInterface op, ArrayRef<HostValue> ar
   for (int64_t row = 0; row < shape.rows; ++row) {
     std::vector<double> rowSums(terms.size(), 0);
     for (int64_t column = 0; column < shape.columns; ++column) {
-      std::vector<double> numbers =
-          contributions.run(readAll(op, args, shape, row, column), terms);
+      std::vector<double> numbers = contributions.run(readAll(op, args, shape, row, column), terms);
       for (size_t i = 0; i < numbers.size(); ++i)
         rowSums[i] += numbers[i];
     }

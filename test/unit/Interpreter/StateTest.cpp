@@ -82,8 +82,8 @@ TEST(InitState, RopeTablesHaveTheRoundingsOfF32) {
   EXPECT_EQ(sin.data[0], 0);
   EXPECT_EQ(sin.data[2], static_cast<double>(0.5f * static_cast<float>(std::sin(1.0))));
   // 4999 * 0.3f is 1499.70007... as a double, and is rounded to 1499.7000732421875 as a float.
-  EXPECT_EQ(cos.data[2 * 4999 + 1], static_cast<double>(static_cast<float>(
-                                        std::cos(1499.7000732421875))));
+  EXPECT_EQ(cos.data[2 * 4999 + 1],
+            static_cast<double>(static_cast<float>(std::cos(1499.7000732421875))));
 }
 
 TEST(MakeSegments, CutsTokens) {

@@ -7,7 +7,7 @@
 #include "ftc/Support/SafetensorsWriter.h"
 #include "ftc/Trainer/BatchFile.h"
 
-namespace ftc {
+namespace ftc::trainer {
 namespace {
 
 struct Tensor {
@@ -120,4 +120,4 @@ TEST_F(BatchFileTest, ReadsTheGoldenBatches) {
 }
 
 } // namespace
-} // namespace ftc
+} // namespace ftc::trainer

@@ -6,7 +6,7 @@
 
 #include "ftc/Trainer/Dataset.h"
 
-namespace ftc {
+namespace ftc::trainer {
 namespace {
 
 using Ids = std::vector<int32_t>;
@@ -155,4 +155,4 @@ TEST_F(DatasetTest, ReadsTheGoldenData) {
 }
 
 } // namespace
-} // namespace ftc
+} // namespace ftc::trainer

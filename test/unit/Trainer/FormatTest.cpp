@@ -8,7 +8,7 @@
 
 #include <cmath>
 
-namespace ftc {
+namespace ftc::trainer {
 namespace {
 
 TEST(Format, Counts) {
@@ -52,4 +52,4 @@ TEST(Format, Tables) {
 }
 
 } // namespace
-} // namespace ftc
+} // namespace ftc::trainer

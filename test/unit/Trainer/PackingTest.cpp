@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <map>
 
-namespace ftc {
+namespace ftc::trainer {
 namespace {
 
 using Numbers = std::vector<uint32_t>;
@@ -153,4 +153,4 @@ TEST(StepSource, CountsWhatItGives) {
 }
 
 } // namespace
-} // namespace ftc
+} // namespace ftc::trainer

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace ftc {
+namespace ftc::trainer {
 namespace {
 
 std::vector<PlotPoint> pointsOf(const std::vector<double> &values) {
@@ -65,4 +65,4 @@ TEST(Plot, HasItsSize) {
 }
 
 } // namespace
-} // namespace ftc
+} // namespace ftc::trainer

@@ -6,7 +6,7 @@
 
 #include "ftc/Trainer/Progress.h"
 
-namespace ftc {
+namespace ftc::trainer {
 namespace {
 
 StepReport someReport() {
@@ -111,4 +111,4 @@ TEST(Metrics, TellsWhyItCannotBeWritten) {
 }
 
 } // namespace
-} // namespace ftc
+} // namespace ftc::trainer

@@ -6,7 +6,7 @@
 
 #include "gtest/gtest.h"
 
-namespace ftc {
+namespace ftc::trainer {
 namespace {
 
 /// The learning rates of steps 1..total.
@@ -76,4 +76,4 @@ TEST(Schedule, RefusesOtherNames) {
 }
 
 } // namespace
-} // namespace ftc
+} // namespace ftc::trainer

@@ -12,7 +12,7 @@
 
 #include <cmath>
 
-namespace ftc {
+namespace ftc::trainer {
 namespace {
 
 /// Runs a command with stdout captured.
@@ -53,6 +53,12 @@ protected:
   Status train() {
     options.package = files.write("fake.ftp", package.text());
     return quietly(runTrain, options, &out);
+  }
+  Status inspect(const std::string &directory, bool asJson) {
+    ::testing::internal::CaptureStdout();
+    Status status = runInspectOutput(directory, asJson);
+    out = ::testing::internal::GetCapturedStdout();
+    return status;
   }
   std::string error() {
     Status status = train();
@@ -328,18 +334,20 @@ TEST_F(TrainTest, WritesGradients) {
   EXPECT_NEAR(values[2], std::exp(2.0) / sum - 0.5, 1e-6);
 }
 
-TEST_F(TrainTest, InspectsPackagesAndRuns) {
+TEST_F(TrainTest, SumsUpWhatItLeft) {
   ASSERT_TRUE(static_cast<bool>(train()));
-  ASSERT_TRUE(static_cast<bool>(quietly(runInspect, InspectOptions{options.package, true}, &out)));
-  EXPECT_EQ(out, "{\"target\": \"fake\", \"arch\": \"any\", \"tokens\": 8}\n");
-  ASSERT_TRUE(static_cast<bool>(quietly(runInspect, InspectOptions{options.output, true}, &out)));
+  ASSERT_TRUE(static_cast<bool>(inspect(options.output, true)));
   Result<json::Value> summary = json::parse(out, "stdout");
   ASSERT_TRUE(static_cast<bool>(summary));
   EXPECT_EQ(*summary->find("global_step"), json::Value(6));
   EXPECT_EQ(*summary->find("parameters"), json::Value(8));
-  Status status = quietly(runInspect, InspectOptions{options.weights, false}, &out);
-  EXPECT_FALSE(static_cast<bool>(status));
+  ASSERT_TRUE(static_cast<bool>(inspect(options.output, false)));
+  EXPECT_NE(out.find("global_step"), std::string::npos) << out;
+  EXPECT_NE(out.find("training loss"), std::string::npos) << out;
+  Status status = inspect(options.weights, false);
+  ASSERT_FALSE(static_cast<bool>(status));
+  EXPECT_EQ(status.error().notes.size(), 1u);
 }
 
 } // namespace
-} // namespace ftc
+} // namespace ftc::trainer

@@ -4,11 +4,9 @@
 //===----------------------------------------------------------------------===//
 #include "ftc/Trainer/TrainerState.h"
 
-#include "ftc/Trainer/Inspect.h"
-
 #include "gtest/gtest.h"
 
-namespace ftc {
+namespace ftc::trainer {
 namespace {
 
 TrainerState someState() {
@@ -84,4 +82,4 @@ TEST(TrainerState, IsSummed) {
 }
 
 } // namespace
-} // namespace ftc
+} // namespace ftc::trainer
