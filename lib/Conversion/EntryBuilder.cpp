@@ -59,7 +59,7 @@ Value EntryBuilder::bufferOf(Value value) {
     return input(argument.getArgNumber() == 0 ? "input_ids" : "targets", type.getShape(), i32);
   }
   if (auto run = value.getDefiningOp<ft::RunValueOp>()) {
-    Value all = input("run", {16}, builder.getF32Type());
+    Value all = input("run", {ft::getMaxEnumValForRunField() + 1}, builder.getF32Type());
     Value field = view(all, (int64_t)run.getField(), {});
     buffers[value] = field;
     return field;
@@ -174,26 +174,41 @@ void EntryBuilder::copy(Location loc, StringRef site, Value from, Value to) {
 
 void EntryBuilder::finish() {
   // What is committed but not yet where it belongs. Values that lie in a state buffer are saved
-  // first: a commit may be about to overwrite them.
+  // first: a commit may be about to overwrite them. So are returned values, which are read later.
   SmallVector<std::pair<ft::CommitOp, Value>> pending;
-  for (auto commit : function.getBody().front().getOps<ft::CommitOp>())
-    if (!committed.contains(commit.getParameterAttr().getAttr()))
-      pending.push_back({commit, bufferOf(commit.getValue())});
+  llvm::DenseSet<Value> overwritten;
+  for (auto commit : function.getBody().front().getOps<ft::CommitOp>()) {
+    StringAttr symbol = commit.getParameterAttr().getAttr();
+    Value buffer = bufferOf(commit.getValue()), state = ref(symbol);
+    if (committed.contains(symbol) || buffer == state)
+      continue;
+    pending.push_back({commit, buffer});
+    overwritten.insert(state);
+  }
   for (auto &[commit, buffer] : pending)
-    if (buffer.getDefiningOp<launch::RefOp>() && pending.size() > 1) {
+    if (overwritten.contains(buffer)) {
       Value saved = allocate("committed", cast<MemRefType>(buffer.getType()));
       copy(commit.getLoc(), commit.getParameter(), buffer, saved);
       buffer = saved;
     }
+  Operation *terminator = function.getBody().front().getTerminator();
+  SmallVector<Value> outputs;
+  for (Value value : terminator->getOperands()) {
+    Value buffer = bufferOf(value);
+    if (overwritten.contains(buffer)) {
+      Value saved = allocate("returned", cast<MemRefType>(buffer.getType()));
+      copy(terminator->getLoc(), "step", buffer, saved);
+      buffer = saved;
+    }
+    outputs.push_back(buffer);
+  }
   for (auto &[commit, buffer] : pending)
     copy(commit.getLoc(), commit.getParameter(), buffer, ref(commit.getParameterAttr().getAttr()));
 
-  Operation *terminator = function.getBody().front().getTerminator();
   static constexpr StringLiteral names[] = {"loss", "grad_norm"};
-  bool update = function.getName() == "update";
-  for (auto [index, value] : llvm::enumerate(terminator->getOperands()))
-    launch::OutputOp::create(builder, terminator->getLoc(), names[update ? 1 : index],
-                             bufferOf(value));
+  bool update = entry.getSymName() == "update";
+  for (auto [index, buffer] : llvm::enumerate(outputs))
+    launch::OutputOp::create(builder, terminator->getLoc(), names[update ? 1 : index], buffer);
 }
 
 //===-- Helpers -----------------------------------------------------------===//

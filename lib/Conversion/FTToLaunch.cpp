@@ -80,6 +80,9 @@ struct ConvertFTToLaunchPass : ftc::impl::ConvertFTToLaunchBase<ConvertFTToLaunc
   static LogicalResult check(func::FuncOp function) {
     if (function.isExternal() || !function.getBody().hasOneBlock())
       return function.emitOpError("must have one block to become an entry point");
+    if (!hasEntrySignature(function))
+      return function.emitOpError("must take ids, labels, segments and run, or run alone, and "
+                                  "return at most the loss and the gradient norm, tensor<f32>");
     for (Operation &op : function.getBody().front()) {
       if (!isa<ft::KernelOp, ft::ReadOp, ft::CommitOp, ft::RunValueOp, ft::BoundaryOp,
                func::ReturnOp>(op))
@@ -90,6 +93,23 @@ struct ConvertFTToLaunchPass : ftc::impl::ConvertFTToLaunchBase<ConvertFTToLaunc
                << ft::stringifyKernelFamily(kernel.getFamily());
     }
     return success();
+  }
+
+  static bool hasEntrySignature(func::FuncOp function) {
+    ArrayRef<Type> arguments = function.getArgumentTypes(), results = function.getResultTypes();
+    auto isIds = [](Type type) {
+      auto tensor = dyn_cast<RankedTensorType>(type);
+      return tensor && tensor.getRank() == 1 && tensor.getElementType().isInteger(32);
+    };
+    auto isScalar = [](Type type) {
+      auto tensor = dyn_cast<RankedTensorType>(type);
+      return tensor && tensor.getRank() == 0 && tensor.getElementType().isF32();
+    };
+    bool step = arguments.size() == 4 && isIds(arguments[0]) && isIds(arguments[1]) &&
+                isa<ft::SegmentsType>(arguments[2]);
+    return (step || arguments.size() == 1) && isa<ft::RunType>(arguments.back()) &&
+           results.size() <= (function.getName() == "update" ? 1 : 2) &&
+           llvm::all_of(results, isScalar);
   }
 
   static bool familyMatches(ft::KernelOp kernel);
@@ -125,15 +145,35 @@ bool ConvertFTToLaunchPass::familyMatches(ft::KernelOp kernel) {
   using ft::KernelFamily;
   Block &body = kernel.getBody().front();
   auto ops = body.without_terminator();
-  if (ops.empty())
+  auto yielded = cast<ft::YieldOp>(body.getTerminator()).getValues();
+  if (ops.empty() || yielded.empty() ||
+      llvm::any_of(ops, [](Operation &op) { return op.getNumResults() == 0; }))
     return false;
+  // Each result is made here, and is asked for once.
+  llvm::DenseSet<Value> distinct;
+  for (Value value : yielded)
+    if (isa<BlockArgument>(value) || !distinct.insert(value).second)
+      return false;
   int64_t count = llvm::range_size(ops);
   Operation *first = &body.front();
   auto all = [&](auto predicate) {
     return llvm::all_of(ops, [&](Operation &op) { return predicate(&op); });
   };
+  // Structured kernels read what comes from outside only.
+  auto reads = [&](Operation *op) {
+    return llvm::all_of(op->getOperands(), [](Value value) { return isa<BlockArgument>(value); });
+  };
+  auto single = [&](bool matches) { return matches && count == 1; };
+  auto atMostOneOf = [&](auto kind) {
+    return llvm::count_if(ops, [&](Operation &op) { return isa<decltype(kind)>(op); }) <= 1;
+  };
+  Type elements = first->getResult(0).getType();
+  auto elementwise = [&](Operation *op) {
+    return isa<ft::ElementwiseOpInterface>(op) && op->getResult(0).getType() == elements;
+  };
   auto withAdd = [&](bool leads) {
-    if (!leads || count > 2 || kernel.getNumResults() != 1)
+    if (!leads || count > 2 || yielded.size() != 1 ||
+        yielded[0].getDefiningOp() != &*std::prev(ops.end()))
       return false;
     if (count == 1)
       return true;
@@ -142,10 +182,11 @@ bool ConvertFTToLaunchPass::familyMatches(ft::KernelOp kernel) {
   };
   switch (kernel.getFamily()) {
   case KernelFamily::map:
-    return all([](Operation *op) { return isa<ft::ElementwiseOpInterface>(op); });
+    return all(elementwise);
   case KernelFamily::row_reduce:
-    return all([](Operation *op) {
-             return isa<ft::ElementwiseOpInterface, ft::RowReductionOpInterface>(op);
+    return all([&](Operation *op) {
+             return elementwise(op) || (isa<ft::RowReductionOpInterface>(op) &&
+                                        op->getResult(0).getType() == elements);
            }) &&
            llvm::count_if(ops, [](Operation &op) {
              return isa<ft::RowReductionOpInterface>(op);
@@ -157,26 +198,32 @@ bool ConvertFTToLaunchPass::familyMatches(ft::KernelOp kernel) {
   case KernelFamily::embedding_grad:
     return withAdd(isa<ft::EmbeddingGradOp>(first));
   case KernelFamily::embedding:
-    return count == 1 && isa<ft::EmbeddingOp>(first);
+    return single(isa<ft::EmbeddingOp>(first));
   case KernelFamily::rope:
-    return count == 1 && isa<ft::RopeOp>(first);
+    return single(isa<ft::RopeOp>(first));
   case KernelFamily::attention:
-    return count == 1 && isa<ft::AttentionOp>(first);
+    return single(isa<ft::AttentionOp>(first));
   case KernelFamily::attention_delta:
-    return count == 1 && isa<ft::AttentionDeltaOp>(first);
+    return single(isa<ft::AttentionDeltaOp>(first));
   case KernelFamily::attention_grad_query:
-    return count == 1 && isa<ft::AttentionGradQueryOp>(first);
+    return single(isa<ft::AttentionGradQueryOp>(first));
   case KernelFamily::attention_grad_key_value:
-    return count <= 2 && all([](Operation *op) {
-             return isa<ft::AttentionGradKeyOp, ft::AttentionGradValueOp>(op);
+    return yielded.size() == (size_t)count && atMostOneOf(ft::AttentionGradKeyOp()) &&
+           atMostOneOf(ft::AttentionGradValueOp()) && all([&](Operation *op) {
+             return isa<ft::AttentionGradKeyOp, ft::AttentionGradValueOp>(op) &&
+                    op->getOperands() == first->getOperands() && reads(op);
            });
   case KernelFamily::linear_cross_entropy:
-    return all([](Operation *op) {
-      return isa<ft::LinearCrossEntropyOp, ft::LinearCrossEntropyGradInputOp,
-                 ft::LinearCrossEntropyGradWeightOp>(op);
-    });
+    return yielded.size() == (size_t)count && atMostOneOf(ft::LinearCrossEntropyOp()) &&
+           atMostOneOf(ft::LinearCrossEntropyGradInputOp()) &&
+           atMostOneOf(ft::LinearCrossEntropyGradWeightOp()) && all([&](Operation *op) {
+             return isa<ft::LinearCrossEntropyOp, ft::LinearCrossEntropyGradInputOp,
+                        ft::LinearCrossEntropyGradWeightOp>(op) &&
+                    op->getOperands().take_front(5) == first->getOperands().take_front(5) &&
+                    reads(op);
+           });
   case KernelFamily::global_norm:
-    return count == 1 && isa<ft::GlobalNormOp>(first);
+    return single(isa<ft::GlobalNormOp>(first));
   }
   return false;
 }

@@ -88,7 +88,11 @@ Value accumulatorFor(Formed &formed, Value addend) {
   if (!addend)
     return formed.entry.bufferFor(result, {});
   Value from = formed.entry.bufferOf(addend);
-  Value to = formed.entry.bufferFor(result, addend);
+  // A value that the sum also reads as a factor must stay whole while it runs.
+  bool factor = llvm::any_of(formed.op()->getOperands(), [&](Value operand) {
+    return formed.outside(operand) == addend;
+  });
+  Value to = formed.entry.bufferFor(result, factor ? ArrayRef<Value>() : ArrayRef<Value>(addend));
   if (from != to)
     formed.entry.copy(formed.kernel.getLoc(), formed.kernel.getSite(), from, to);
   return to;
@@ -141,7 +145,7 @@ void lowerStream(Formed &formed, Family family) {
   SmallVector<Value> overwritable;
   for (const StreamArg &arg : stream) {
     bool once = llvm::count_if(stream, [&](const StreamArg &other) {
-                  return formed.outside(other.input) == formed.outside(arg.input);
+                  return formed.buffer(other.input) == formed.buffer(arg.input);
                 }) == 1;
     if (arg.indexing == ft::Indexing::element && once)
       overwritable.push_back(formed.outside(arg.input));

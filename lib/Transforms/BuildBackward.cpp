@@ -94,6 +94,11 @@ struct BuildBackwardPass : ft::impl::BuildBackwardBase<BuildBackwardPass> {
       return signalPassFailure();
     }
     declareState(module);
+    if (trainables.empty()) {
+      module.emitError("has no trainable parameter; attach an adapter, or give parameters "
+                       "role(trainable)");
+      return signalPassFailure();
+    }
 
     if (failed(buildStep(forward, "train_step", /*accumulate=*/true, /*update=*/true)) ||
         failed(buildStep(forward, "accumulate", /*accumulate=*/true, /*update=*/false)) ||

@@ -6,6 +6,7 @@
 
 #include "ArgumentParser.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 
@@ -90,20 +91,12 @@ std::vector<std::string> optionNames(const Command &command) {
   return names;
 }
 
-std::string needsValue(const Argument &argument) {
-  return argument.name() + " needs a value (" + argument.valueName + ")";
-}
-
 /// What is wrong with the values of one argument; nothing when they are right.
-std::optional<std::string> takeValues(const Command &command, const Argument &argument,
+std::optional<std::string> takeValues(const Argument &argument,
                                       const std::vector<std::string> &values) {
   if (values.size() > 1 && !argument.repeats && !argument.valueName.empty())
     return argument.name() + " is given " + std::to_string(values.size()) + " times; once is right";
   for (const std::string &value : values) {
-    if (!argument.valueName.empty() && !argument.isPositional())
-      for (const std::string &name : optionNames(command))
-        if (value == name)
-          return needsValue(argument) + ", and is followed by " + name;
     if (argument.valueName.empty() && value != "true")
       return argument.name() + " takes no value, got " + quoted(value);
     if (!argument.choices.empty()) {
@@ -123,16 +116,25 @@ std::optional<std::string> takeValues(const Command &command, const Argument &ar
   return std::nullopt;
 }
 
-/// The option that stands last and lacks its value; null when there is none.
-const Argument *lastWithoutValue(const Command &command, const std::vector<std::string> &words) {
+/// An option without its value: at the end, or with another option behind it.
+std::optional<std::string> missingValue(const Command &command,
+                                        const std::vector<std::string> &words) {
+  std::vector<std::string> options = optionNames(command);
   for (const Argument &argument : command.arguments) {
-    if (argument.isPositional() || argument.valueName.empty() || words.empty())
+    if (argument.isPositional() || argument.valueName.empty())
       continue;
     std::string shortName = argument.names.substr(0, argument.names.find(','));
-    if (words.back() == argument.name() || words.back() == shortName)
-      return &argument;
+    for (size_t i = 0; i < words.size(); ++i) {
+      if (words[i] != argument.name() && words[i] != shortName)
+        continue;
+      std::string what = argument.name() + " needs a value (" + argument.valueName + ')';
+      if (i + 1 == words.size())
+        return what;
+      if (std::find(options.begin(), options.end(), words[i + 1]) != options.end())
+        return what + ", and is followed by " + words[i + 1];
+    }
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 std::optional<std::string> takeArguments(const Command &command, const ParsedArguments &parsed) {
@@ -152,7 +154,7 @@ std::optional<std::string> takeArguments(const Command &command, const ParsedArg
         return argument.name() + " is missing";
       continue;
     }
-    if (std::optional<std::string> wrong = takeValues(command, argument, values->second))
+    if (std::optional<std::string> wrong = takeValues(argument, values->second))
       return wrong;
   }
   return command.check ? command.check() : std::nullopt;
@@ -179,8 +181,8 @@ int runCommand(const ProgramText &program, const Command &command,
     else
       own.push_back(word);
   }
-  if (const Argument *argument = lastWithoutValue(command, own))
-    return usageError(program.name + ' ' + command.name, needsValue(*argument));
+  if (std::optional<std::string> wrong = missingValue(command, own))
+    return usageError(program.name + ' ' + command.name, *wrong);
   ParsedArguments parsed = parseArguments(names, own);
   if (parsed.values.count(kHelp)) {
     std::fputs(commandHelp(program, command).c_str(), stdout);

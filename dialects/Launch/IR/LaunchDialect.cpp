@@ -206,7 +206,9 @@ LogicalResult EntryOp::verify() {
     if (offset.has_value() != arena.has_value())
       return op.emitOpError(arena ? "has no offset in a planned arena"
                                   : "has an offset, but the entry point has no arena");
-    auto bytes = getBufferBytes(cast<MemRefType>(op.getResult(0).getType()));
+    // What nothing touches needs no room.
+    bool used = !op.getResult(0).use_empty();
+    int64_t bytes = used ? getBufferBytes(cast<MemRefType>(op.getResult(0).getType())) : 0;
     if (offset && (*offset < 0 || *offset % kArenaAlignment != 0 || *offset > *arena - bytes))
       return op.emitOpError("of ")
              << bytes << " bytes lies at " << *offset << " in an arena of " << *arena

@@ -82,18 +82,18 @@ double cpu::estimateRegion(Region &region) {
   for (Operation &op : region.front().without_terminator())
     nanoseconds += llvm::TypeSwitch<Operation *, double>(&op)
                        .Case<arith::ConstantOp>([](auto) { return 0.0; })
-                       .Case<arith::DivFOp, math::SqrtOp>([](auto) { return 0.3; })
+                       .Case<arith::DivFOp, math::SqrtOp>([](auto) { return 0.15; })
                        .Case<math::AbsFOp, math::CopySignOp, math::FmaOp, math::FloorOp,
                              math::CeilOp, math::RoundEvenOp, math::TruncOp>(
-                           [](auto) { return 0.03; })
+                           [](auto) { return 0.012; })
                        .Default([](Operation *op) {
-                         return isa<math::MathDialect>(op->getDialect()) ? 0.5 : 0.03;
+                         return isa<math::MathDialect>(op->getDialect()) ? 0.2 : 0.012;
                        });
   return nanoseconds;
 }
 
 double cpu::estimateTraffic(KernelOp kernel, launch::Indexing indexing) {
-  constexpr double nanosecondsPerByte = 0.03;
+  constexpr double nanosecondsPerByte = 0.01;
   double bytes = 0;
   for (unsigned i = 0; i < kernel.getNumArgs(); ++i) {
     launch::ArgAttr arg = kernel.getArg(i);

@@ -203,6 +203,7 @@ launch.entry @e {
 launch.entry @e arena(128) {
   // expected-error @+1 {{'launch.alloc' op of 8 bytes lies at 32 in an arena of 128; expected a multiple of 64 that leaves room}}
   %a = launch.alloc "a" at(32) : memref<2xf32>
+  launch.output "a", %a : memref<2xf32>
 }
 
 // -----
@@ -210,6 +211,7 @@ launch.entry @e arena(128) {
 launch.entry @e arena(128) {
   // expected-error @+1 {{'launch.alloc' op of 132 bytes lies at 0 in an arena of 128}}
   %a = launch.alloc "a" at(0) : memref<33xf32>
+  launch.output "a", %a : memref<33xf32>
 }
 
 // -----
@@ -217,6 +219,7 @@ launch.entry @e arena(128) {
 launch.entry @e arena(128) {
   // expected-error @+1 {{'launch.input' op of 8 bytes lies at -64 in an arena of 128}}
   %a = launch.input "a" at(-64) : memref<2xf32>
+  launch.output "a", %a : memref<2xf32>
 }
 
 // -----

@@ -167,4 +167,7 @@ launch.entry @evaluate arena(192) live(160) {
   %run = launch.input "run" at(0) : memref<9xf32>
   // CHECK-NEXT: %x = launch.alloc "x" at(64) : memref<4x8xf32>
   %x = launch.alloc "x" at(64) : memref<4x8xf32>
+  // Nothing touches it, so it needs no room.
+  // CHECK-NEXT: %unused = launch.alloc "unused" at(0) : memref<999xf32>
+  %unused = launch.alloc "unused" at(0) : memref<999xf32>
 }

@@ -282,7 +282,6 @@ inline PackageMaker toyPackage(const std::vector<uint8_t> &code, DType tableType
   maker.kernel("residual", {read(DType::f32), read(DType::i32), read(DType::f32), write, write}, 4);
   maker.kernel("sum", {read(DType::f32), write});
   maker.gemm("gradient", 1, n, t, true, false, true);
-  maker.content.kernels.back()->gemm->lda = 1;
   maker.gemm("fresh_gradient", 1, n, t, true, false, false);
   maker.kernel("norm", {read(DType::f32), write});
   maker.kernel("descend", {both, both, both, read(DType::f32), read(DType::f32)}, 3);
