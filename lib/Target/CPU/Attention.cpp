@@ -145,8 +145,8 @@ LogicalResult cpu::addTemplate(LoweredKernel &lowered, ModuleOp module,
     text += llvm::formatv("  %{0} = memref.reinterpret_cast %{0}_base to offset: [0], sizes: "
                           "[{1:$[, ]}], strides: [{2:$[, ]}] : memref<{3}> to {4}\n",
                           name, llvm::make_range(type.getShape().begin(), type.getShape().end()),
-                          llvm::make_range(strides.begin(), strides.end()),
-                          type.getElementType(), type);
+                          llvm::make_range(strides.begin(), strides.end()), type.getElementType(),
+                          type);
   }
   Substitutions values = {
       {"SGEMM", kSgemmType.str()},

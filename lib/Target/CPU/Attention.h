@@ -25,7 +25,8 @@ struct AttentionSizes {
   int64_t scorePitch() const { return (keyTile + kScoreLanes - 1) / kScoreLanes * kScoreLanes; }
   int64_t queryTiles() const { return (tokens + queryTile - 1) / queryTile; }
   int64_t keyTiles() const { return (tokens + keyTile - 1) / keyTile; }
-  /// Estimated nanoseconds of a tile pair's products of a head, `products` of them, and exponentials.
+  /// Estimated nanoseconds of a tile pair's products of a head, `products` of them, and
+  /// exponentials.
   double tileNanoseconds(int64_t products) const {
     return queryTile * keyTile * (products * 2.0 * headDim / 80 + 0.5);
   }
@@ -37,7 +38,8 @@ mlir::FailureOr<AttentionSizes> checkAttention(launch::KernelOp kernel);
 using Substitutions = std::vector<std::pair<llvm::StringRef, std::string>>;
 
 /// Parses a template: $NAME is replaced; $SGEMM is the type of @ftc.sgemm; it, @ftc.sum and
-/// @ftc.max are defined. `arguments` names the kernel's arguments. The function goes to the end of `module`.
+/// @ftc.max are defined. `arguments` names the kernel's arguments. The function goes to the end of
+/// `module`.
 mlir::LogicalResult addTemplate(LoweredKernel &lowered, mlir::ModuleOp module,
                                 llvm::ArrayRef<llvm::StringRef> arguments, llvm::StringRef body,
                                 const AttentionSizes &sizes, const Substitutions &more = {});

@@ -189,8 +189,7 @@ LogicalResult cpu::lowerAttention(LoweredKernel &lowered, ModuleOp module, int64
       failed(expectArg(kernel, 4, "out", "f32", {sizes->tokens, sizes->width}, true)) ||
       failed(expectArg(kernel, 5, "lse", "f32", {sizes->tokens, sizes->heads}, true)))
     return failure();
-  int64_t maximaAt = sizes->queryTile * sizes->scorePitch(),
-          sumsAt = maximaAt + sizes->queryTile;
+  int64_t maximaAt = sizes->queryTile * sizes->scorePitch(), sumsAt = maximaAt + sizes->queryTile;
   lowered.scratchBytes = (sumsAt + sizes->queryTile) * sizeof(float);
   lowered.itemNanoseconds = sizes->tileNanoseconds(2) * (sizes->keyTiles() + 1) / 2;
   return addTemplate(

@@ -143,11 +143,10 @@ static void include(std::string &text, StringRef name, StringRef part) {
 }
 
 static LogicalResult checkGradArgs(KernelOp kernel, const AttentionSizes &sizes) {
-  return success(
-      succeeded(expectArg(kernel, 3, "grad", "f32", {sizes.tokens, sizes.width})) &&
-      succeeded(expectArg(kernel, 4, "lse", "f32", {sizes.tokens, sizes.heads})) &&
-      succeeded(expectArg(kernel, 5, "delta", "f32", {sizes.tokens, sizes.heads})) &&
-      succeeded(expectArg(kernel, 6, "segment_begin", "i32", {sizes.tokens})));
+  return success(succeeded(expectArg(kernel, 3, "grad", "f32", {sizes.tokens, sizes.width})) &&
+                 succeeded(expectArg(kernel, 4, "lse", "f32", {sizes.tokens, sizes.heads})) &&
+                 succeeded(expectArg(kernel, 5, "delta", "f32", {sizes.tokens, sizes.heads})) &&
+                 succeeded(expectArg(kernel, 6, "segment_begin", "i32", {sizes.tokens})));
 }
 
 LogicalResult cpu::lowerAttentionGradQuery(LoweredKernel &lowered, ModuleOp module, int64_t) {
@@ -165,9 +164,8 @@ LogicalResult cpu::lowerAttentionGradQuery(LoweredKernel &lowered, ModuleOp modu
   include(body, "$ROWS", kRows);
   include(body, "$STORE_P", "");
   include(body, "$STORE_DS", kStoreDS);
-  return addTemplate(lowered, module,
-                     {"q", "k", "v", "grad", "lse", "delta", "begin", "dq"}, body, *sizes,
-                     {{"GRADS_AT", std::to_string(tile)}});
+  return addTemplate(lowered, module, {"q", "k", "v", "grad", "lse", "delta", "begin", "dq"}, body,
+                     *sizes, {{"GRADS_AT", std::to_string(tile)}});
 }
 
 //===-- attention_grad_key_value ------------------------------------------===//

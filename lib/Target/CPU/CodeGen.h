@@ -29,8 +29,7 @@ void loadDialects(mlir::MLIRContext &context);
 
 /// Kernels with code as functions in `loops`, in the order of `module`.
 mlir::FailureOr<std::vector<LoweredKernel>> lowerKernels(mlir::ModuleOp module,
-                                                         mlir::ModuleOp loops,
-                                                         int64_t nativeLanes);
+                                                         mlir::ModuleOp loops, int64_t nativeLanes);
 
 /// Lowers `loops` in place to the LLVM dialect and translates it. Each kernel's function becomes
 /// internal, behind an exported one of type ftc_cpu_kernel.

@@ -13,10 +13,9 @@ using namespace ftc::cpu;
 using launch::KernelOp;
 
 // With m = max z: nll = log(sum exp(z - m)) - (z[target] - m), and
-// dz = grad inv_items (exp(z - m) / sum - onehot), where exp(z - m) waits in place of z for its sum.
-// A target outside [0, V), -100 above all, has loss and gradient 0.
-LogicalResult cpu::lowerCrossEntropy(LoweredKernel &lowered, ModuleOp module,
-                                     int64_t nativeLanes) {
+// dz = grad inv_items (exp(z - m) / sum - onehot), where exp(z - m) waits in place of z for its
+// sum. A target outside [0, V), -100 above all, has loss and gradient 0.
+LogicalResult cpu::lowerCrossEntropy(LoweredKernel &lowered, ModuleOp module, int64_t nativeLanes) {
   KernelOp kernel = lowered.kernel;
   bool gradient = kernel.getIntParam("gradient") != 0, loss = kernel.getIntParam("loss") != 0;
   constexpr int64_t grid = ShapedType::kDynamic;
@@ -36,8 +35,8 @@ LogicalResult cpu::lowerCrossEntropy(LoweredKernel &lowered, ModuleOp module,
   kb.forEach(kb.lo, kb.hi, 1, [&](Value row) {
     Value target = kb.loadIndex(kb.view(1), {row});
     // Unsigned, so that negative targets are beyond the vocabulary as well.
-    Value predicts = arith::CmpIOp::create(kb.b, arith::CmpIPredicate::ult, target,
-                                           kb.index(vocabulary));
+    Value predicts =
+        arith::CmpIOp::create(kb.b, arith::CmpIPredicate::ult, target, kb.index(vocabulary));
     auto lossOfRow = [&] {
       Value maximum = kb.reduceColumns(vocabulary, {Reduction::Max},
                                        [&](Value column, int64_t lanes) -> SmallVector<Value> {
@@ -45,18 +44,17 @@ LogicalResult cpu::lowerCrossEntropy(LoweredKernel &lowered, ModuleOp module,
                                        })
                           .front();
       Value atTarget = kb.load(logits, {row, target});
-      Value sum =
-          kb.reduceColumns(vocabulary, {Reduction::Sum},
-                           [&](Value column, int64_t lanes) -> SmallVector<Value> {
-                             Value z = kb.load(logits, {row, column}, lanes);
-                             Value shifted =
-                                 arith::SubFOp::create(kb.b, z, kb.splat(maximum, lanes));
-                             Value e = math::ExpOp::create(kb.b, shifted);
-                             if (gradient)
-                               kb.store(e, logits, {row, column});
-                             return {e};
-                           })
-              .front();
+      Value sum = kb.reduceColumns(vocabulary, {Reduction::Sum},
+                                   [&](Value column, int64_t lanes) -> SmallVector<Value> {
+                                     Value z = kb.load(logits, {row, column}, lanes);
+                                     Value shifted =
+                                         arith::SubFOp::create(kb.b, z, kb.splat(maximum, lanes));
+                                     Value e = math::ExpOp::create(kb.b, shifted);
+                                     if (gradient)
+                                       kb.store(e, logits, {row, column});
+                                     return {e};
+                                   })
+                      .front();
       if (loss) {
         Value shifted = arith::SubFOp::create(kb.b, atTarget, maximum);
         Value value = arith::SubFOp::create(kb.b, math::LogOp::create(kb.b, sum), shifted);

@@ -39,7 +39,7 @@ KernelBuilder::KernelBuilder(LoweredKernel &lowered, ModuleOp module, int64_t na
   func = func::FuncOp::create(b, lowered.symbol, getKernelType(kernel));
   unsigned numArgs = kernel.getNumArgs();
   // Distinct arguments never overlap unless both are only read (launch.kernel).
-  for (unsigned i = 0; i < numArgs + 3; ++i)
+  for (unsigned i = 0; i < numArgs + 4; ++i)
     if (i != numArgs && i != numArgs + 1)
       func.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), b.getUnitAttr());
   Block *entry = func.addEntryBlock();
@@ -130,10 +130,10 @@ static Value truncateBF16(ImplicitLocOpBuilder &b, Value value, int64_t lanes) {
 
 Value KernelBuilder::load(Value view, ValueRange indices, int64_t lanes) {
   Type element = cast<MemRefType>(view.getType()).getElementType();
-  Value value = lanes == 1
-                    ? Value(memref::LoadOp::create(b, view, indices))
-                    : Value(vector::LoadOp::create(b, VectorType::get({lanes}, element), view,
-                                                   indices));
+  Value value =
+      lanes == 1
+          ? Value(memref::LoadOp::create(b, view, indices))
+          : Value(vector::LoadOp::create(b, VectorType::get({lanes}, element), view, indices));
   if (element.isBF16())
     return extendBF16(b, value, lanes);
   if (element.isF16())
@@ -251,9 +251,8 @@ SmallVector<Value> KernelBuilder::reduceColumns(int64_t extent, ArrayRef<Reducti
       Value &sum = sums[k];
       for (int64_t half = lanes / 2; half >= 1; half /= 2) {
         auto part = [&](int64_t at) {
-          return vector::ExtractStridedSliceOp::create(b, sum, ArrayRef<int64_t>{at},
-                                                       ArrayRef<int64_t>{half},
-                                                       ArrayRef<int64_t>{1});
+          return vector::ExtractStridedSliceOp::create(
+              b, sum, ArrayRef<int64_t>{at}, ArrayRef<int64_t>{half}, ArrayRef<int64_t>{1});
         };
         Value low = part(0), high = part(half);
         sum = combine(kinds[k], low, high);

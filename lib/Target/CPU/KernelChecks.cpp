@@ -45,7 +45,9 @@ LogicalResult cpu::expectArg(KernelOp kernel, unsigned index, StringRef what, St
   if (!matches) {
     std::string expected;
     for (int64_t size : shape)
-      expected += ShapedType::isDynamic(size) ? "?x" : size == -1 ? "Nx" : std::to_string(size) + "x";
+      expected += ShapedType::isDynamic(size) ? "?x"
+                  : size == -1                ? "Nx"
+                                              : std::to_string(size) + "x";
     return kernel.emitError("kernel ")
            << kernel.getSymNameAttr() << " of family " << stringifyFamily(kernel.getFamily())
            << " has argument " << index << " (" << what << ") of type " << type
@@ -69,9 +71,9 @@ LogicalResult cpu::checkScalarRegions(KernelOp kernel) {
                             isa<arith::ArithDialect, math::MathDialect>(op.getDialect());
       // x86 has no instruction for the remainder of floats.
       if (!fits || isa<arith::RemFOp>(op))
-        return op.emitError("operation ") << op.getName() << " in a scalar region of kernel "
-                                          << kernel.getSymNameAttr()
-                                          << "; expected elementwise operations of arith and math";
+        return op.emitError("operation ")
+               << op.getName() << " in a scalar region of kernel " << kernel.getSymNameAttr()
+               << "; expected elementwise operations of arith and math";
     }
   }
   return success();
@@ -80,15 +82,15 @@ LogicalResult cpu::checkScalarRegions(KernelOp kernel) {
 double cpu::estimateRegion(Region &region) {
   double nanoseconds = 0;
   for (Operation &op : region.front().without_terminator())
-    nanoseconds += llvm::TypeSwitch<Operation *, double>(&op)
-                       .Case<arith::ConstantOp>([](auto) { return 0.0; })
-                       .Case<arith::DivFOp, math::SqrtOp>([](auto) { return 0.15; })
-                       .Case<math::AbsFOp, math::CopySignOp, math::FmaOp, math::FloorOp,
-                             math::CeilOp, math::RoundEvenOp, math::TruncOp>(
-                           [](auto) { return 0.012; })
-                       .Default([](Operation *op) {
-                         return isa<math::MathDialect>(op->getDialect()) ? 0.2 : 0.012;
-                       });
+    nanoseconds +=
+        llvm::TypeSwitch<Operation *, double>(&op)
+            .Case<arith::ConstantOp>([](auto) { return 0.0; })
+            .Case<arith::DivFOp, math::SqrtOp>([](auto) { return 0.15; })
+            .Case<math::AbsFOp, math::CopySignOp, math::FmaOp, math::FloorOp, math::CeilOp,
+                  math::RoundEvenOp, math::TruncOp>([](auto) { return 0.012; })
+            .Default([](Operation *op) {
+              return isa<math::MathDialect>(op->getDialect()) ? 0.2 : 0.012;
+            });
   return nanoseconds;
 }
 

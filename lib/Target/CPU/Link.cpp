@@ -78,9 +78,18 @@ FailureOr<std::vector<char>> cpu::linkSharedObject(ModuleOp module, ArrayRef<cha
   std::string messages;
   {
     llvm::raw_string_ostream stream(messages);
-    const char *arguments[] = {"ld.lld",           "-shared",         "-z", "defs",
-                               "-z",               "noseparate-code", "-s", "--build-id=none",
-                               "--hash-style=gnu", "--threads=1",     "-o", output.c_str(),
+    const char *arguments[] = {"ld.lld",
+                               "-shared",
+                               "-z",
+                               "defs",
+                               "-z",
+                               "noseparate-code",
+                               "-s",
+                               "--build-id=none",
+                               "--hash-style=gnu",
+                               "--threads=1",
+                               "-o",
+                               output.c_str(),
                                input.c_str()};
     // Two links at once crash, and one that crashed must not be followed by another.
     static std::mutex mutex;
@@ -89,8 +98,7 @@ FailureOr<std::vector<char>> cpu::linkSharedObject(ModuleOp module, ArrayRef<cha
     if (!canRun)
       return module.emitError("the linker crashed earlier in this process; run it anew");
     OptionsKept kept;
-    lld::Result result =
-        lld::lldMain(arguments, stream, stream, {{lld::Gnu, &lld::elf::link}});
+    lld::Result result = lld::lldMain(arguments, stream, stream, {{lld::Gnu, &lld::elf::link}});
     canRun = result.canRunAgain;
     if (result.retCode != 0)
       return module.emitError("kernels could not be linked: ")

@@ -48,8 +48,8 @@ static bool isNative(Operation *op) {
 /// Replaces functions by polynomials, inline: bits then do not depend on a library.
 static LogicalResult expandMath(ModuleOp loops) {
   RewritePatternSet patterns(loops.getContext());
-  math::populateExpansionPatterns(patterns, {"clampf", "cosh", "exp2", "powf", "round", "rsqrt",
-                                             "sinh", "tan"});
+  math::populateExpansionPatterns(
+      patterns, {"clampf", "cosh", "exp2", "powf", "round", "rsqrt", "sinh", "tan"});
   populateMathPolynomialApproximationPatterns(patterns, [](StringRef) { return true; });
   if (failed(applyPatternsGreedily(loops, std::move(patterns))))
     return failure();
@@ -81,8 +81,7 @@ static LogicalResult lowerToLLVMDialect(ModuleOp loops) {
 }
 
 /// Adds `symbol`, which takes a kernel's arguments from an array, in front of `body`.
-static void addEntry(llvm::Module &code, llvm::Function &body, StringRef symbol,
-                     unsigned numArgs) {
+static void addEntry(llvm::Module &code, llvm::Function &body, StringRef symbol, unsigned numArgs) {
   llvm::IRBuilder<> b(code.getContext());
   llvm::Type *pointer = b.getPtrTy(), *i64 = b.getInt64Ty();
   auto *type = llvm::FunctionType::get(b.getVoidTy(), {pointer, i64, i64, pointer, pointer}, false);

@@ -43,14 +43,13 @@ std::unique_ptr<llvm::TargetMachine> cpu::createTargetMachine(ModuleOp module, S
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
   // 512-bit vectors where there are any; LLVM's default of 256 bits costs up to a third.
-  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
-      triple, arch, "-prefer-256-bit", options, llvm::Reloc::PIC_, std::nullopt,
-      llvm::CodeGenOptLevel::Default));
+  std::unique_ptr<llvm::TargetMachine> machine(
+      target->createTargetMachine(triple, arch, "-prefer-256-bit", options, llvm::Reloc::PIC_,
+                                  std::nullopt, llvm::CodeGenOptLevel::Default));
   for (StringRef feature : {"+avx2", "+fma", "+f16c", "+64bit"})
     if (!machine->getMCSubtargetInfo()->checkFeatures(feature)) {
-      module.emitError("CPU architecture '")
-          << arch << "' lacks " << feature.drop_front()
-          << ", which kernels use; expected x86-64-v3 or later";
+      module.emitError("CPU architecture '") << arch << "' lacks " << feature.drop_front()
+                                             << ", which kernels use; expected x86-64-v3 or later";
       return nullptr;
     }
   return machine;

@@ -21,9 +21,8 @@ static FailureOr<int64_t> checkRowArgs(KernelOp kernel, bool flatAllowed) {
   for (unsigned i = 0; i < kernel.getNumArgs(); ++i) {
     launch::ArgAttr arg = kernel.getArg(i);
     onlyElements &= arg.getIndexing() == Indexing::element || arg.getIndexing() == Indexing::scalar;
-    if (columns < 0 &&
-        ((arg.getIndexing() == Indexing::element && arg.getType().getRank() == 2) ||
-         (arg.getIndexing() == Indexing::column && arg.getType().getRank() == 1)))
+    if (columns < 0 && ((arg.getIndexing() == Indexing::element && arg.getType().getRank() == 2) ||
+                        (arg.getIndexing() == Indexing::column && arg.getType().getRank() == 1)))
       columns = arg.getType().getShape().back();
   }
   bool flat = flatAllowed && onlyElements && columns < 0;
@@ -117,8 +116,8 @@ LogicalResult cpu::lowerMap(LoweredKernel &lowered, ModuleOp module, int64_t nat
                      estimateTraffic(kernel, Indexing::column);
   double perRow = estimateTraffic(kernel, Indexing::row);
 
-  bool perElement = llvm::any_of(
-      llvm::seq(kernel.getNumArgs()), [&](unsigned i) { return alongColumns(kernel.getArg(i)); });
+  bool perElement = llvm::any_of(llvm::seq(kernel.getNumArgs()),
+                                 [&](unsigned i) { return alongColumns(kernel.getArg(i)); });
   if (*columns == 0 && perElement) {
     kb.forColumns({kb.lo, kb.hi, std::nullopt}, [&](Value column, int64_t lanes) {
       SmallVector<Value> inputs = loadInputs(kb, Value(), column, lanes);
@@ -220,8 +219,8 @@ LogicalResult cpu::lowerRowReduce(LoweredKernel &lowered, ModuleOp module, int64
   kb.finish();
   lowered.itemNanoseconds =
       estimateTraffic(kernel, Indexing::row) + 8 * estimateRegion(finish) + 10 +
-      *columns * (estimateTraffic(kernel, Indexing::element) +
-                  estimateTraffic(kernel, Indexing::column) + estimateRegion(contributions) +
-                  (writesElements ? estimateRegion(elements) : 0));
+      *columns *
+          (estimateTraffic(kernel, Indexing::element) + estimateTraffic(kernel, Indexing::column) +
+           estimateRegion(contributions) + (writesElements ? estimateRegion(elements) : 0));
   return success(wellFormed);
 }

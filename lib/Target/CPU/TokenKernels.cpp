@@ -24,8 +24,8 @@ LogicalResult cpu::lowerColReduce(LoweredKernel &lowered, ModuleOp module, int64
   KernelOp kernel = lowered.kernel;
   unsigned out = kernel.getNumArgs() - 1;
   if (kernel.getArg(out).getAccess() == Access::read)
-    return kernel.emitError("kernel ") << kernel.getSymNameAttr()
-                                       << " of family col_reduce must write its last argument";
+    return kernel.emitError("kernel ")
+           << kernel.getSymNameAttr() << " of family col_reduce must write its last argument";
   if (failed(checkScalarRegions(kernel)) ||
       failed(expectArg(kernel, out, "column", "float", {-1}, true)))
     return failure();
@@ -184,8 +184,7 @@ LogicalResult cpu::lowerEmbeddingGrad(LoweredKernel &lowered, ModuleOp module,
   KernelOp kernel = lowered.kernel;
   if (failed(expectArgs(kernel, 3, "ids, grad, out")) ||
       failed(expectArg(kernel, 0, "ids", "i32", {-1})) ||
-      failed(expectArg(kernel, 1, "grad", "float",
-                       {kernel.getArg(0).getType().getDimSize(0), -1})))
+      failed(expectArg(kernel, 1, "grad", "float", {kernel.getArg(0).getType().getDimSize(0), -1})))
     return failure();
   int64_t tokens = kernel.getArg(1).getType().getDimSize(0),
           width = kernel.getArg(1).getType().getDimSize(1);

@@ -80,9 +80,9 @@ protected:
   }
 
   std::string params(const std::string &more = "") const {
-    return "head_dim = " + std::to_string(p.headDim) + " : i64, scale = 0.2 : f64, query_tile = " +
-           std::to_string(p.queryTile) + " : i64, key_tile = " + std::to_string(p.keyTile) +
-           " : i64" + more;
+    return "head_dim = " + std::to_string(p.headDim) +
+           " : i64, scale = 0.2 : f64, query_tile = " + std::to_string(p.queryTile) +
+           " : i64, key_tile = " + std::to_string(p.keyTile) + " : i64" + more;
   }
   std::string read(size_t columns) const {
     return arg("read", "whole", std::to_string(p.tokens) + "x" + std::to_string(columns) + "xf32");
@@ -98,10 +98,10 @@ protected:
   const Case &p = GetParam();
   const double scale = 0.2;
   size_t width = p.heads * p.headDim, keyWidth = p.keyHeads * p.headDim;
-  Buffer q = Buffer::random(Buffer::F32, p.tokens * width, 1, 2.0),
-         k = Buffer::random(Buffer::F32, p.tokens * keyWidth, 2),
-         v = Buffer::random(Buffer::F32, p.tokens * keyWidth, 3),
-         grad = Buffer::random(Buffer::F32, p.tokens * width, 4);
+  Buffer q = Buffer::random(Buffer::F32, p.tokens *width, 1, 2.0),
+         k = Buffer::random(Buffer::F32, p.tokens *keyWidth, 2),
+         v = Buffer::random(Buffer::F32, p.tokens *keyWidth, 3),
+         grad = Buffer::random(Buffer::F32, p.tokens *width, 4);
   std::vector<double> begins, ends;
   Matrix out = Matrix(p.tokens * width), lse = Matrix(p.tokens * p.heads),
          delta = Matrix(p.tokens * p.heads), dq = Matrix(p.tokens * width),
@@ -109,14 +109,14 @@ protected:
 };
 
 TEST_P(AttentionTest, Forward) {
-  Image image(kernel("attention", "attention",
-                     {read(width), read(keyWidth), read(keyWidth), ids(), write(width),
-                      write(p.heads)},
-                     params()));
+  Image image(
+      kernel("attention", "attention",
+             {read(width), read(keyWidth), read(keyWidth), ids(), write(width), write(p.heads)},
+             params()));
   size_t tiles = (p.tokens + p.queryTile - 1) / p.queryTile;
-  auto after = image.runCuts("attention",
-                             {q, k, v, Buffer(Buffer::I32, begins), junk(width), junk(p.heads)},
-                             p.heads * tiles);
+  auto after =
+      image.runCuts("attention", {q, k, v, Buffer(Buffer::I32, begins), junk(width), junk(p.heads)},
+                    p.heads * tiles);
   expectClose(after[4], out, 2e-6, "out");
   expectClose(after[5], lse, 1e-6, "lse");
   for (size_t i = 0; i < p.tokens; ++i) {
@@ -132,8 +132,7 @@ TEST_P(AttentionTest, Forward) {
 TEST_P(AttentionTest, Delta) {
   Image image(kernel("delta", "attention_delta", {read(width), read(width), write(p.heads)},
                      "head_dim = " + std::to_string(p.headDim) + " : i64"));
-  auto after =
-      image.runCuts("delta", {Buffer(Buffer::F32, out), grad, junk(p.heads)}, p.tokens);
+  auto after = image.runCuts("delta", {Buffer(Buffer::F32, out), grad, junk(p.heads)}, p.tokens);
   expectClose(after[2], delta, 1e-6, "delta");
 }
 

@@ -41,9 +41,8 @@ std::string copy(const std::string &name) {
 
 /// A kernel of every family that has code, and one of gemm.
 std::string everyFamily() {
-  std::string q = arg("read", "whole", "64x32xf32"),
-              k = arg("read", "whole", "64x16xf32"), lse = arg("read", "whole", "64x4xf32"),
-              ids = arg("read", "whole", "64xi32"),
+  std::string q = arg("read", "whole", "64x32xf32"), k = arg("read", "whole", "64x16xf32"),
+              lse = arg("read", "whole", "64x4xf32"), ids = arg("read", "whole", "64xi32"),
               tiles = "head_dim = 8 : i64, scale = 0.3 : f64, query_tile = 16 : i64, "
                       "key_tile = 16 : i64";
   return swiglu("map") + swiglu("map_bf16", "bf16") + zero("zero") + copy("copy") +
@@ -72,10 +71,10 @@ std::string everyFamily() {
                  arg("read", "scalar", "f32"), arg("read", "scalar", "f32"),
                  arg("write", "row", "?xf32")},
                 "gradient = true, loss = true") +
-         kernel("attention", "attention",
-                {q, k, k, ids, arg("write", "whole", "64x32xf32"),
-                 arg("write", "whole", "64x4xf32")},
-                tiles) +
+         kernel(
+             "attention", "attention",
+             {q, k, k, ids, arg("write", "whole", "64x32xf32"), arg("write", "whole", "64x4xf32")},
+             tiles) +
          kernel("delta", "attention_delta", {q, q, arg("write", "whole", "64x4xf32")},
                 "head_dim = 8 : i64") +
          kernel("dq", "attention_grad_query",
@@ -181,16 +180,18 @@ TEST(CompileTest, NamesLikeLibraryFunctions) {
   expectExact(zeros[0], Buffer::F32, std::vector<double>(40, 0.0), "memset");
 }
 
-TEST(CompileTest, FortyKernelsUnderASecond) {
+// As many as a model's step has; the seconds are in the test's report.
+TEST(CompileTest, FortyKernels) {
   std::string text;
   for (int i = 0; i < 40; ++i)
     text += swiglu("k" + std::to_string(i), i % 2 ? "f32" : "bf16");
   auto start = std::chrono::steady_clock::now();
   Image image(text);
-  double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  EXPECT_TRUE(image.isLoaded());
-  RecordProperty("seconds", std::to_string(seconds));
+  std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  RecordProperty("seconds", std::to_string(seconds.count()));
+  ASSERT_TRUE(image.isLoaded());
+  for (int i = 0; i < 40; ++i)
+    EXPECT_NE(image.entry("k" + std::to_string(i)), nullptr);
 }
 
 //===-- Errors ------------------------------------------------------------===//
@@ -225,10 +226,10 @@ TEST(CompileErrorTest, ScalarRegions) {
 }
 
 TEST(CompileErrorTest, Arguments) {
-  EXPECT_EQ(diagnosticsOf(kernel("k", "embedding",
-                                 {arg("read", "row", "?xi32"),
-                                  arg("write", "element", "?x8xf32")})),
-            "kernel \"k\" of family embedding has 2 arguments; expected 3: ids, table, out");
+  EXPECT_EQ(
+      diagnosticsOf(kernel("k", "embedding",
+                           {arg("read", "row", "?xi32"), arg("write", "element", "?x8xf32")})),
+      "kernel \"k\" of family embedding has 2 arguments; expected 3: ids, table, out");
   EXPECT_EQ(diagnosticsOf(kernel("k", "embedding",
                                  {arg("read", "row", "?xi32"), arg("read", "whole", "9x8xf32"),
                                   arg("write", "element", "?x7xf32")})),
@@ -238,36 +239,34 @@ TEST(CompileErrorTest, Arguments) {
                                  {arg("read", "row", "?xi32"), arg("write", "whole", "9x8xf32"),
                                   arg("read", "element", "?x8xf32")})),
             "kernel \"k\" of family embedding writes argument 1 (table)");
-  EXPECT_EQ(diagnosticsOf(kernel("k", "row_reduce",
-                                 {arg("read", "element", "?x8xf32"), arg("write", "row", "?xf32")},
-                                 "",
-                                 {"^bb0(%x: f32): launch.yield %x : f32",
-                                  "^bb0(%s: f32): launch.yield %s : f32",
-                                  "^bb0(%x: f32, %s: f32): launch.yield %x : f32"})),
-            "kernel \"k\" writes argument 1 once per row, but its value changes by column; "
-            "expected a value of row scalars");
+  EXPECT_EQ(
+      diagnosticsOf(kernel(
+          "k", "row_reduce", {arg("read", "element", "?x8xf32"), arg("write", "row", "?xf32")}, "",
+          {"^bb0(%x: f32): launch.yield %x : f32", "^bb0(%s: f32): launch.yield %s : f32",
+           "^bb0(%x: f32, %s: f32): launch.yield %x : f32"})),
+      "kernel \"k\" writes argument 1 once per row, but its value changes by column; "
+      "expected a value of row scalars");
   std::string q = arg("read", "whole", "8x12xf32");
-  EXPECT_EQ(diagnosticsOf(kernel("k", "attention",
-                                 {q, q, q, arg("read", "whole", "8xi32"),
-                                  arg("write", "whole", "8x12xf32"),
-                                  arg("write", "whole", "8x3xf32")},
-                                 "head_dim = 5 : i64, scale = 1.0 : f64, query_tile = 4 : i64, "
-                                 "key_tile = 4 : i64")),
-            "kernel \"k\" has head_dim 5 for queries of 12 columns and keys of 12; expected whole "
-            "heads, and as many or a multiple for queries");
-  EXPECT_EQ(diagnosticsOf(kernel("k", "attention",
-                                 {q, q, q, arg("read", "whole", "8xi32"),
-                                  arg("write", "whole", "8x12xf32"),
-                                  arg("write", "whole", "8x3xf32")},
-                                 "head_dim = 4 : i64, scale = 1.0 : f64, query_tile = 0 : i64, "
-                                 "key_tile = 4 : i64")),
-            "kernel \"k\" has query_tile 0; expected 1 to 16384");
+  EXPECT_EQ(
+      diagnosticsOf(kernel("k", "attention",
+                           {q, q, q, arg("read", "whole", "8xi32"),
+                            arg("write", "whole", "8x12xf32"), arg("write", "whole", "8x3xf32")},
+                           "head_dim = 5 : i64, scale = 1.0 : f64, query_tile = 4 : i64, "
+                           "key_tile = 4 : i64")),
+      "kernel \"k\" has head_dim 5 for queries of 12 columns and keys of 12; expected whole "
+      "heads, and as many or a multiple for queries");
+  EXPECT_EQ(
+      diagnosticsOf(kernel("k", "attention",
+                           {q, q, q, arg("read", "whole", "8xi32"),
+                            arg("write", "whole", "8x12xf32"), arg("write", "whole", "8x3xf32")},
+                           "head_dim = 4 : i64, scale = 1.0 : f64, query_tile = 0 : i64, "
+                           "key_tile = 4 : i64")),
+      "kernel \"k\" has query_tile 0; expected 1 to 16384");
   // Every kernel at fault is named, and none gets attributes.
-  Image image(swiglu("fine") +
-              kernel("a", "embedding",
-                     {arg("read", "row", "?xi32"), arg("write", "element", "?x8xf32")}) +
-              kernel("b", "embedding",
-                     {arg("read", "row", "?xi32"), arg("write", "element", "?x8xf32")}));
+  Image image(
+      swiglu("fine") +
+      kernel("a", "embedding", {arg("read", "row", "?xi32"), arg("write", "element", "?x8xf32")}) +
+      kernel("b", "embedding", {arg("read", "row", "?xi32"), arg("write", "element", "?x8xf32")}));
   EXPECT_EQ(image.diagnostics.size(), 2u);
   EXPECT_EQ(image.attribute("fine", kGrainAttr), -1);
 }

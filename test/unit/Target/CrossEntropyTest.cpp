@@ -68,8 +68,8 @@ TEST(CrossEntropyTest, NothingPredicted) { check(64, 1.0, {-100, -100, -100}); }
 TEST(CrossEntropyTest, LogitsFarFromZero) {
   Image image(crossEntropy(4, false, true));
   Buffer logits(Buffer::F32, {1e30, 1e30, -1e30, 0, -500, -501, -502, -503});
-  auto after = image.runCuts(
-      "ce", {logits, Buffer(Buffer::I32, {0, 0}), Buffer::zeros(Buffer::F32, 2)}, 2);
+  auto after =
+      image.runCuts("ce", {logits, Buffer(Buffer::I32, {0, 0}), Buffer::zeros(Buffer::F32, 2)}, 2);
   double sum = 1 + std::exp(-1.0) + std::exp(-2.0) + std::exp(-3.0);
   expectClose(after[2], {std::log(2.0), std::log(sum)}, 1e-6, "loss");
 }

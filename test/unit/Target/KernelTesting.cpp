@@ -103,8 +103,8 @@ bool Buffer::hasWholeCanaries() const {
 //===-- Image -------------------------------------------------------------===//
 
 static void sgemm(int32_t transposeA, int32_t transposeB, int64_t m, int64_t n, int64_t k,
-                  float alpha, const float *a, int64_t lda, const float *b, int64_t ldb,
-                  float beta, float *c, int64_t ldc) {
+                  float alpha, const float *a, int64_t lda, const float *b, int64_t ldb, float beta,
+                  float *c, int64_t ldc) {
   for (int64_t i = 0; i < m; ++i)
     for (int64_t j = 0; j < n; ++j) {
       double sum = 0;
@@ -246,8 +246,8 @@ std::string ftc::cpu::testing::arg(StringRef access, StringRef indexing, StringR
 std::string ftc::cpu::testing::kernel(StringRef name, StringRef family,
                                       std::vector<std::string> args, StringRef params,
                                       std::vector<std::string> regions) {
-  std::string text = llvm::formatv("launch.kernel @{0} {1} [{2}]", name, family,
-                                   llvm::join(args, ", "));
+  std::string text =
+      llvm::formatv("launch.kernel @{0} {1} [{2}]", name, family, llvm::join(args, ", "));
   if (!params.empty())
     text += " params {" + params.str() + "}";
   for (auto [i, region] : llvm::enumerate(regions))

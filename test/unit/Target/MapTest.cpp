@@ -43,16 +43,15 @@ TEST(MapTest, StorageTypes) {
   for (auto [type, name, unit] : {std::make_tuple(Buffer::BF16, "bf16", 0x1p-8),
                                   std::make_tuple(Buffer::F16, "f16", 0x1p-11)}) {
     std::string element = std::string("?x") + name;
-    Image image(kernel("mixed", "map",
-                       {arg("read", "element", element), arg("read", "element", "?xf32"),
-                        arg("write", "element", element)},
-                       "", {kSwiglu}) +
-                kernel("copy", "map",
-                       {arg("read", "element", element), arg("write", "element", "?xf32")}, "",
-                       {"^bb0(%x: f32): launch.yield %x : f32"}) +
-                kernel("round", "map",
-                       {arg("read", "element", "?xf32"), arg("write", "element", element)}, "",
-                       {"^bb0(%x: f32): launch.yield %x : f32"}));
+    Image image(
+        kernel("mixed", "map",
+               {arg("read", "element", element), arg("read", "element", "?xf32"),
+                arg("write", "element", element)},
+               "", {kSwiglu}) +
+        kernel("copy", "map", {arg("read", "element", element), arg("write", "element", "?xf32")},
+               "", {"^bb0(%x: f32): launch.yield %x : f32"}) +
+        kernel("round", "map", {arg("read", "element", "?xf32"), arg("write", "element", element)},
+               "", {"^bb0(%x: f32): launch.yield %x : f32"}));
     size_t size = 261;
     Buffer gate = Buffer::random(type, size, 3), up = Buffer::random(Buffer::F32, size, 4);
     auto after = image.runCuts("mixed", {gate, up, Buffer::zeros(type, size)}, size);
@@ -63,15 +62,15 @@ TEST(MapTest, StorageTypes) {
 
     // Loads and stores alone are exact: ties, overflow, subnormals, infinities, NaN.
     double inf = std::numeric_limits<double>::infinity();
-    std::vector<double> values = {0.0,    -0.0,         1.0,     1 + unit,   1 + 3 * unit, 3.1e38,
-                                  -inf,   inf,          65504.0, 65520.0,    1e-40,        -1e-7,
-                                  6e-8,   1 + unit / 3, 1e-45,   3.4028e38f, -1 - unit,    0x1p-24,
-                                  0x1p-25, 0x1.8p-24};
+    std::vector<double> values = {0.0,        -0.0,      1.0,     1 + unit,     1 + 3 * unit,
+                                  3.1e38,     -inf,      inf,     65504.0,      65520.0,
+                                  1e-40,      -1e-7,     6e-8,    1 + unit / 3, 1e-45,
+                                  3.4028e38f, -1 - unit, 0x1p-24, 0x1p-25,      0x1.8p-24};
     for (int i = 0; i < 30; ++i)
       values.push_back(std::exp(i - 15.0) * (i % 2 ? 1 : -1));
     Buffer source(Buffer::F32, values);
-    auto rounded = image.runCuts("round", {source, Buffer::zeros(type, values.size())},
-                                 values.size());
+    auto rounded =
+        image.runCuts("round", {source, Buffer::zeros(type, values.size())}, values.size());
     expectExact(rounded[1], type, source.values(), name);
     auto copied = image.runCuts("copy", {rounded[1], Buffer::zeros(Buffer::F32, values.size())},
                                 values.size());
@@ -118,8 +117,8 @@ TEST(MapTest, AdamwInPlace) {
   for (double &square : squares)
     square *= square;
   Buffer p = Buffer::random(Buffer::F32, size, 5), m = Buffer::random(Buffer::F32, size, 6),
-         v(Buffer::F32, squares), g = Buffer::random(Buffer::F32, size, 8),
-         lr(Buffer::F32, {1e-2}), clip(Buffer::F32, {0.5});
+         v(Buffer::F32, squares), g = Buffer::random(Buffer::F32, size, 8), lr(Buffer::F32, {1e-2}),
+         clip(Buffer::F32, {0.5});
   auto after = image.runCuts("adamw", {p, m, v, g, lr, clip}, size);
   std::vector<double> pn(size), mn(size), vn(size);
   for (size_t i = 0; i < size; ++i) {
@@ -141,11 +140,11 @@ TEST(MapTest, RowsColumnsScalars) {
     launch.yield %y : f32)";
   for (size_t columns : {1, 5, 16, 37, 64}) {
     std::string n = std::to_string(columns);
-    Image image(kernel("scale", "map",
-                       {arg("readwrite", "element", "?x" + n + "xf32"),
-                        arg("read", "column", n + "xbf16"), arg("read", "row", "?xf32"),
-                        arg("read", "scalar", "f32")},
-                       "", {body}));
+    Image image(
+        kernel("scale", "map",
+               {arg("readwrite", "element", "?x" + n + "xf32"), arg("read", "column", n + "xbf16"),
+                arg("read", "row", "?xf32"), arg("read", "scalar", "f32")},
+               "", {body}));
     size_t rows = 9;
     Buffer x = Buffer::random(Buffer::F32, rows * columns, 1),
            w = Buffer::random(Buffer::BF16, columns, 2), r = Buffer::random(Buffer::F32, rows, 3),
@@ -215,10 +214,9 @@ TEST(MapTest, Functions) {
   };
   std::string text;
   for (const Function &f : functions)
-    text += kernel(f.name, "map",
-                   {arg("read", "element", "?xf32"), arg("write", "element", "?xf32")}, "",
-                   {std::string("^bb0(%x: f32): %y = math.") + f.name +
-                    " %x : f32 launch.yield %y : f32"});
+    text += kernel(
+        f.name, "map", {arg("read", "element", "?xf32"), arg("write", "element", "?xf32")}, "",
+        {std::string("^bb0(%x: f32): %y = math.") + f.name + " %x : f32 launch.yield %y : f32"});
   Image image(text);
   ASSERT_TRUE(image.isLoaded()) << (image.diagnostics.empty() ? "" : image.diagnostics.front());
   for (const Function &f : functions) {

@@ -73,9 +73,9 @@ TEST(RowReduceTest, RmsNormInPlaceAndStorage) {
   for (size_t columns : {40, 576}) {
     size_t rows = 5;
     Buffer w = Buffer::random(Buffer::F32, columns, 2);
-    for (auto [type, name, tolerance] : {std::make_tuple(Buffer::F32, "f32", 1e-6),
-                                         std::make_tuple(Buffer::BF16, "bf16", 0x1p-8),
-                                         std::make_tuple(Buffer::F16, "f16", 0x1p-11)}) {
+    for (auto [type, name, tolerance] :
+         {std::make_tuple(Buffer::F32, "f32", 1e-6), std::make_tuple(Buffer::BF16, "bf16", 0x1p-8),
+          std::make_tuple(Buffer::F16, "f16", 0x1p-11)}) {
       Image image(rmsNorm(columns, "readwrite", name));
       Buffer x = Buffer::random(type, rows * columns, 3);
       auto after = image.runCuts("rms", {x, w, Buffer::zeros(Buffer::F32, rows)}, rows);
@@ -90,12 +90,12 @@ TEST(RowReduceTest, SameBitsOnAvx512) {
       !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512dq"))
     GTEST_SKIP() << "this processor has no AVX-512";
   for (size_t columns : kWidths) {
-    Image narrow(rmsNorm(columns, "read", "f32")), wide(rmsNorm(columns, "read", "f32"), "x86-64-v4");
+    Image narrow(rmsNorm(columns, "read", "f32")),
+        wide(rmsNorm(columns, "read", "f32"), "x86-64-v4");
     size_t rows = 7;
-    std::vector<Buffer> buffers = {Buffer::random(Buffer::F32, rows * columns, 1),
-                                   Buffer::random(Buffer::F32, columns, 2),
-                                   Buffer::zeros(Buffer::F32, rows * columns),
-                                   Buffer::zeros(Buffer::F32, rows)};
+    std::vector<Buffer> buffers = {
+        Buffer::random(Buffer::F32, rows * columns, 1), Buffer::random(Buffer::F32, columns, 2),
+        Buffer::zeros(Buffer::F32, rows * columns), Buffer::zeros(Buffer::F32, rows)};
     auto a = narrow.runCuts("rms", buffers, rows), b = wide.runCuts("rms", buffers, rows);
     EXPECT_TRUE(a[2] == b[2] && a[3] == b[3]) << columns;
   }
@@ -137,7 +137,8 @@ TEST(RowReduceTest, RmsNormGradient) {
     size_t rows = 6;
     Buffer x = Buffer::random(Buffer::F32, rows * columns, 1),
            dy = Buffer::random(Buffer::F32, rows * columns, 2),
-           w = Buffer::random(Buffer::BF16, columns, 3), rstd = Buffer::random(Buffer::F32, rows, 4),
+           w = Buffer::random(Buffer::BF16, columns, 3),
+           rstd = Buffer::random(Buffer::F32, rows, 4),
            r = Buffer::random(Buffer::F32, rows * columns, 5), scale(Buffer::F32, {3.0});
     auto after =
         image.runCuts("grad", {x, dy, w, rstd, r, scale, Buffer::zeros(Buffer::F32, rows)}, rows);

@@ -57,15 +57,15 @@ struct Rope {
 };
 
 TEST(RopeTest, RotatesAndBack) {
-  for (auto [heads, headDim, half] : {std::array<size_t, 3>{3, 64, 32}, {2, 20, 10}, {1, 16, 3},
-                                      {4, 8, 4}, {2, 2, 1}}) {
+  for (auto [heads, headDim, half] :
+       {std::array<size_t, 3>{3, 64, 32}, {2, 20, 10}, {1, 16, 3}, {4, 8, 4}, {2, 2, 1}}) {
     Rope rope(9, heads, headDim, half);
     size_t size = 9 * heads * headDim;
     Buffer x = Buffer::random(Buffer::F32, size, 1);
     for (bool transposed : {false, true}) {
       Image apart(rope.text(false, transposed, "f32")), inPlace(rope.text(true, transposed, "f32"));
-      auto y = apart.runCuts(
-          "rope", {x, Buffer::zeros(Buffer::F32, size), rope.cos, rope.sin, rope.at}, 9);
+      auto y = apart.runCuts("rope",
+                             {x, Buffer::zeros(Buffer::F32, size), rope.cos, rope.sin, rope.at}, 9);
       expectClose(y[1], rope.reference(x, transposed), 1e-6, "rope");
       auto z = inPlace.runCuts("rope", {x, rope.cos, rope.sin, rope.at}, 9);
       EXPECT_TRUE(z[0] == y[1]);
@@ -82,16 +82,16 @@ TEST(RopeTest, Storage) {
 }
 
 TEST(EmbeddingTest, LooksUp) {
-  for (auto [type, name] : {std::make_pair(Buffer::F32, "f32"), std::make_pair(Buffer::BF16, "bf16"),
-                            std::make_pair(Buffer::F16, "f16")})
+  for (auto [type, name] :
+       {std::make_pair(Buffer::F32, "f32"), std::make_pair(Buffer::BF16, "bf16"),
+        std::make_pair(Buffer::F16, "f16")})
     for (size_t width : {5, 48, 70}) {
       std::string n = std::to_string(width);
       Image image(kernel("embed", "embedding",
                          {arg("read", "row", "?xi32"), arg("read", "whole", "11x" + n + "x" + name),
                           arg("write", "element", "?x" + n + "xf32")}));
       Buffer ids(Buffer::I32, {3, 0, 10, 3, 7, 7}), table = Buffer::random(type, 11 * width, 1);
-      auto after =
-          image.runCuts("embed", {ids, table, Buffer::zeros(Buffer::F32, 6 * width)}, 6);
+      auto after = image.runCuts("embed", {ids, table, Buffer::zeros(Buffer::F32, 6 * width)}, 6);
       std::vector<double> expected;
       for (size_t i = 0; i < 6; ++i)
         for (size_t j = 0; j < width; ++j)

@@ -1,0 +1,60 @@
+// What a phase promises, broken. One phase a run, on the modules meant for it.
+// RUN: split-file %s %t
+// RUN: ft-opt %t/unknown.mlir --ft-verify-phase=phase=later --verify-diagnostics
+// RUN: ft-opt %t/forward.mlir --ft-verify-phase=phase=forward --split-input-file --verify-diagnostics
+// RUN: ft-opt %t/bypasses.mlir --ft-verify-phase=phase=bypasses --verify-diagnostics
+// RUN: ft-opt %t/lowered.mlir --ft-verify-phase=phase=lowered --verify-diagnostics
+// RUN: ft-opt %t/backward.mlir --ft-verify-phase=phase=backward --verify-diagnostics
+// RUN: ft-opt %t/kernels.mlir --ft-verify-phase=phase=kernels --verify-diagnostics
+
+//--- unknown.mlir
+// expected-error@+1 {{unknown phase 'later'; expected forward, bypasses, lowered, backward, kernels}}
+module attributes {ft.tokens = 8 : i64} {
+}
+//--- forward.mlir
+// expected-error@+2 {{has no attribute ft.tokens (tokens of a step)}}
+// expected-error@+1 {{has no function @forward}}
+module {
+}
+// -----
+// The number of tokens is an integer.
+// expected-error@+1 {{has no attribute ft.tokens (tokens of a step)}}
+module attributes {ft.tokens = "8"} {
+  func.func private @forward() -> tensor<f32>
+}
+//--- bypasses.mlir
+module attributes {ft.tokens = 8 : i64} {
+  // expected-error@+1 {{'ft.adapter' op is left behind phase 'bypasses': run ft-attach-adapters}}
+  ft.adapter "lora" site("q") prefix("") {}
+  // expected-error@+1 {{'ft.adapter' op is left behind phase 'bypasses': run ft-attach-adapters}}
+  ft.adapter "lora" site("v") prefix("") {}
+  func.func private @forward() -> tensor<f32>
+}
+//--- lowered.mlir
+module attributes {ft.tokens = 8 : i64} {
+  func.func @forward(%x: tensor<8x4xf32>) -> tensor<8x4xf32> {
+    // expected-error@+1 {{'ft.bypass' op is left behind phase 'lowered': run ft-lower-bypasses}}
+    %0 = ft.bypass "mine" site("q") taps(%x : tensor<8x4xf32>) joins(%x : tensor<8x4xf32>) by add {
+    ^bb0(%tap: tensor<8x4xf32>):
+      ft.yield %tap : tensor<8x4xf32>
+    }
+    return %0 : tensor<8x4xf32>
+  }
+}
+//--- backward.mlir
+// expected-error@+1 {{still has function @forward}}
+module attributes {ft.tokens = 8 : i64} {
+  func.func private @forward() -> tensor<f32>
+}
+//--- kernels.mlir
+module attributes {ft.tokens = 8 : i64} {
+  func.func @train_step(%x: tensor<8x4xf32>) -> (tensor<8x4xf32>, tensor<8x4xf32>) {
+    // expected-error@+1 {{'ft.silu' op is left behind phase 'kernels': every value op must be inside a kernel; run ft-form-kernels}}
+    %0 = ft.silu %x : tensor<8x4xf32>
+    %1 = ft.kernel map site("s") (%a = %x : tensor<8x4xf32>) -> (tensor<8x4xf32>) {
+      %s = ft.silu %a : tensor<8x4xf32>
+      ft.yield %s : tensor<8x4xf32>
+    }
+    return %0, %1 : tensor<8x4xf32>, tensor<8x4xf32>
+  }
+}
