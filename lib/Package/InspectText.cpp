@@ -70,7 +70,7 @@ void memoryText(const package::Package &root, std::string &text) {
                       {"arena", memory.arena(), "everything within one step"},
                       {"peak", memory.peak(), "the sum of all above"},
                       {"saved activations", memory.saved_activations(), "of the arena"},
-                      {"workspace", memory.workspace(), "scratch of the products, apart"}};
+                      {"workspace", memory.workspace(), "scratch of each thread, apart"}};
   text += "\nMemory\n";
   for (const Row &row : rows)
     append(text, "  %-18s %12s %16llu B  %s\n", row.name, humanBytes(row.bytes).c_str(),

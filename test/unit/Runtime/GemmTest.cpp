@@ -1,0 +1,229 @@
+//===- GemmTest.cpp - products against double precision --------------------===//
+// Every layout, awkward sizes, stored types, panels; the same bits from any number of threads.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "lib/Runtime/Gemm.h"
+
+#include "ftc/Package/CpuAbi.h"
+#include "ftc/Support/DType.h"
+
+#include "gtest/gtest.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+using namespace ftc;
+using package::DType;
+
+namespace {
+
+const Blas &blas() {
+  static const Blas *loaded = [] {
+    Result<const Blas *> result = sharedBlas();
+    EXPECT_TRUE(result) << result.error().str();
+    return *result;
+  }();
+  return *loaded;
+}
+
+ThreadPool &pool(unsigned threads) {
+  static std::unique_ptr<ThreadPool> pools[9];
+  if (!pools[threads])
+    pools[threads] = *ThreadPool::create(threads);
+  return *pools[threads];
+}
+
+/// A matrix as stored, with its values in double.
+struct Matrix {
+  int64_t rows, columns, stride;
+  DType dtype;
+  std::vector<float> wide;
+  std::vector<uint16_t> half;
+
+  Matrix(int64_t rows, int64_t columns, int64_t padding, DType dtype, unsigned salt)
+      : rows(rows), columns(columns), stride(columns + padding), dtype(dtype) {
+    size_t count = size_t(rows * stride);
+    wide.resize(count);
+    half.resize(dtype == DType::f32 ? 0 : count);
+    uint32_t state = salt * 2654435761u + 1;
+    for (size_t i = 0; i < count; ++i) {
+      state = state * 1664525u + 1013904223u;
+      float value = float(int32_t(state >> 8) % 2001 - 1000) / 1000.0f;
+      if (dtype == DType::bf16)
+        value = bf16ToF32(half[i] = f32ToBf16(value));
+      else if (dtype == DType::f16)
+        value = f16ToF32(half[i] = f32ToF16(value));
+      wide[i] = value;
+    }
+  }
+  const void *data() const { return dtype == DType::f32 ? (const void *)wide.data() : half.data(); }
+  double at(int64_t row, int64_t column) const { return wide[size_t(row * stride + column)]; }
+};
+
+struct Problem {
+  GemmShape shape;
+  Matrix a, b;
+  std::vector<float> before;
+
+  Problem(int64_t m, int64_t n, int64_t k, bool transposeA, bool transposeB, bool accumulate,
+          DType typeA = DType::f32, DType typeB = DType::f32, int64_t padding = 0)
+      : a(transposeA ? k : m, transposeA ? m : k, padding, typeA, 1),
+        b(transposeB ? n : k, transposeB ? k : n, padding, typeB, 2) {
+    shape.m = m;
+    shape.n = n;
+    shape.k = k;
+    shape.transposeA = transposeA;
+    shape.transposeB = transposeB;
+    shape.lda = a.stride;
+    shape.ldb = b.stride;
+    shape.ldc = n + padding;
+    shape.scale = 0.75f;
+    shape.accumulate = accumulate;
+    shape.typeA = typeA;
+    shape.typeB = typeB;
+    before.resize(size_t(m * shape.ldc));
+    for (size_t i = 0; i < before.size(); ++i)
+      before[i] = float(i % 7) - 3.0f;
+  }
+
+  std::vector<float> run(unsigned threads, const GemmTiling &tiling) const {
+    std::vector<float> c = before;
+    std::vector<unsigned char> scratch(size_t(FTC_CPU_GEMM_SCRATCH) * threads + 64);
+    GemmPlan(shape, blas(), tiling)
+        .run(pool(threads), a.data(), b.data(), c.data(), scratch.data(), FTC_CPU_GEMM_SCRATCH);
+    return c;
+  }
+  std::vector<float> run(unsigned threads) const { return run(threads, chooseTiling(shape)); }
+
+  /// Compares every `step`-th row with double; f32 sums of k terms of size 1 err by less than
+  /// k units in the last place of their partial sums.
+  void check(const std::vector<float> &c, int64_t step = 1) const {
+    for (int64_t i = 0; i < shape.m; i += step)
+      for (int64_t j = 0; j < shape.ldc; ++j) {
+        size_t at = size_t(i * shape.ldc + j);
+        if (j >= shape.n) {
+          ASSERT_EQ(c[at], before[at]) << "outside of C: " << i << ' ' << j;
+          continue;
+        }
+        double sum = 0, size = 0;
+        for (int64_t l = 0; l < shape.k; ++l) {
+          double term = (shape.transposeA ? a.at(l, i) : a.at(i, l)) *
+                        (shape.transposeB ? b.at(j, l) : b.at(l, j));
+          sum += term;
+          size += std::fabs(term);
+        }
+        double old = shape.accumulate ? double(before[at]) : 0.0;
+        double bound = (size + std::fabs(old)) * std::sqrt(double(shape.k) + 4) * 0x1p-23;
+        ASSERT_NEAR(c[at], 0.75 * sum + old, bound) << i << ' ' << j;
+      }
+  }
+};
+
+TEST(Gemm, LayoutsAndSizes) {
+  const int64_t sizes[][3] = {{1, 1, 1},   {1, 20, 24},  {24, 1, 20},  {7, 5, 3},    {16, 64, 128},
+                              {33, 65, 17}, {128, 130, 40}, {200, 16, 96}, {16, 200, 96}};
+  for (const auto &size : sizes)
+    for (int layout = 0; layout < 4; ++layout)
+      for (bool accumulate : {false, true})
+        for (int64_t padding : {0, 5}) {
+          Problem problem(size[0], size[1], size[2], layout & 1, layout & 2, accumulate, DType::f32,
+                          DType::f32, padding);
+          SCOPED_TRACE(::testing::Message() << size[0] << 'x' << size[1] << 'x' << size[2] << ' '
+                                            << layout << accumulate << padding);
+          problem.check(problem.run(1));
+          problem.check(problem.run(2));
+        }
+}
+
+TEST(Gemm, StoredTypes) {
+  for (DType typeA : {DType::f32, DType::bf16, DType::f16})
+    for (DType typeB : {DType::f32, DType::bf16, DType::f16})
+      for (int layout = 0; layout < 4; ++layout) {
+        SCOPED_TRACE(::testing::Message() << int(typeA) << int(typeB) << layout);
+        Problem problem(45, 70, 52, layout & 1, layout & 2, layout == 1, typeA, typeB, 3);
+        problem.check(problem.run(2));
+      }
+}
+
+TEST(Gemm, PanelsOfTheContraction) {
+  // Panels that are forced, and panels that a deep product needs.
+  for (DType typeB : {DType::f32, DType::bf16}) {
+    Problem problem(40, 50, 100, false, true, true, DType::bf16, typeB, 1);
+    for (int64_t panels : {2, 3, 7, 50}) {
+      SCOPED_TRACE(panels);
+      problem.check(problem.run(2, {2, 3, panels}));
+    }
+  }
+  Problem deep(150, 1100, 3000, false, true, false, DType::f32, DType::bf16);
+  ASSERT_GT(chooseTiling(deep.shape).panels, 1);
+  deep.check(deep.run(2), 29);
+  Problem both(700, 160, 3500, true, false, true, DType::f16, DType::bf16);
+  ASSERT_GT(chooseTiling(both.shape).panels, 1);
+  both.check(both.run(2), 97);
+}
+
+TEST(Gemm, TilesOfAnyNumber) {
+  Problem problem(70, 90, 30, true, false, false);
+  // More tiles than units of the cut: some are empty.
+  for (GemmTiling tiling : {GemmTiling{1, 1, 1}, {3, 1, 1}, {1, 4, 1}, {5, 6, 1}, {70, 90, 1}})
+    problem.check(problem.run(2, tiling));
+}
+
+TEST(Gemm, SameBitsFromAnyNumberOfThreads) {
+  for (DType type : {DType::f32, DType::bf16}) {
+    for (const auto &size : {std::array<int64_t, 3>{512, 16, 512}, {300, 1200, 96}, {64, 3000, 64}}) {
+      Problem problem(size[0], size[1], size[2], false, true, true, DType::f32, type);
+      ASSERT_GT(chooseTiling(problem.shape).rows * chooseTiling(problem.shape).columns, 1);
+      std::vector<float> one = problem.run(1);
+      for (unsigned threads : {2u, 3u, 8u}) {
+        std::vector<float> many = problem.run(threads);
+        EXPECT_EQ(std::memcmp(one.data(), many.data(), one.size() * 4), 0);
+      }
+    }
+  }
+}
+
+TEST(Gemm, ScratchIsEnoughForEveryTile) {
+  // What a tile converts at once, by the same cuts as the product's.
+  for (int64_t m : {1, 16, 100, 1000, 1024, 1025, 2047, 5000})
+    for (int64_t n : {1, 24, 1000, 1040, 3000, 49152})
+      for (int64_t k : {1, 64, 576, 1000, 16384})
+        for (int types = 1; types < 4; ++types) {
+          GemmShape shape;
+          shape.m = m;
+          shape.n = n;
+          shape.k = k;
+          shape.typeA = types & 1 ? DType::bf16 : DType::f32;
+          shape.typeB = types & 2 ? DType::f16 : DType::f32;
+          GemmTiling tiling = chooseTiling(shape);
+          ASSERT_GE(tiling.panels, 1);
+          auto widest = [](int64_t extent, int64_t parts) {
+            int64_t units = (extent + 15) / 16, most = 0;
+            for (int64_t p = 0; p < parts; ++p)
+              most = std::max(most, std::min(extent, units * (p + 1) / parts * 16) -
+                                        std::min(extent, units * p / parts * 16));
+            return most;
+          };
+          int64_t width = (types & 1 ? widest(m, tiling.rows) : 0) +
+                          (types & 2 ? widest(n, tiling.columns) : 0);
+          EXPECT_LE(width * widest(k, tiling.panels) * 4, FTC_CPU_GEMM_SCRATCH)
+              << m << ' ' << n << ' ' << k << ' ' << types;
+        }
+}
+
+TEST(Gemm, LargeProductsHaveTilesForTwoThreads) {
+  for (int64_t m : {512, 700, 1500, 2048, 8192})
+    for (int64_t n : {16, 512, 576, 2500, 8192, 16384}) {
+      GemmShape shape;
+      shape.m = m;
+      shape.n = n;
+      shape.k = 576;
+      GemmTiling tiling = chooseTiling(shape);
+      int64_t tiles = tiling.rows * tiling.columns;
+      EXPECT_TRUE(tiles % 2 == 0 || tiles >= 16) << m << ' ' << n << ' ' << tiles;
+    }
+}
+
+} // namespace
