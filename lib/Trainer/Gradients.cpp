@@ -4,6 +4,7 @@
 //===----------------------------------------------------------------------===//
 #include "ftc/Trainer/BatchFile.h"
 #include "ftc/Trainer/Commands.h"
+#include "ftc/Trainer/Format.h"
 #include "ftc/Trainer/Session.h"
 
 #include "ftc/Support/SafetensorsWriter.h"
@@ -104,9 +105,10 @@ Status runGradients(const GradientsOptions &options) {
   }
   if (Status s = writer->finish(); !s)
     return s;
-  std::printf("loss %s over %lld predicted tokens; %zu gradients in %s\n",
-              json::formatDouble(result->loss).c_str(), static_cast<long long>(*items),
-              gradients->size(), options.output.c_str());
+  std::printf("loss %s over %s; %s in %s\n", json::formatDouble(result->loss).c_str(),
+              formatPlural(*items, "predicted token").c_str(),
+              formatPlural(static_cast<int64_t>(gradients->size()), "gradient").c_str(),
+              options.output.c_str());
   return Status::ok();
 }
 

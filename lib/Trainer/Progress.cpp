@@ -8,10 +8,14 @@
 #include "ftc/Support/Json.h"
 #include "ftc/Trainer/Format.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
 #include <utility>
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace ftc::trainer {
@@ -33,12 +37,27 @@ uint64_t residentBytes() {
   FILE *file = std::fopen("/proc/self/statm", "re");
   if (!file)
     return 0;
-  unsigned long long total = 0, resident = 0;
-  int read = std::fscanf(file, "%llu %llu", &total, &resident);
+  // Pages: of the address space, then resident.
+  char text[128];
+  const char *line = std::fgets(text, sizeof text, file);
   std::fclose(file);
+  const char *second = line ? std::strchr(line, ' ') : nullptr;
   long page = ::sysconf(_SC_PAGESIZE);
-  return read == 2 && page > 0 ? resident * static_cast<unsigned long long>(page) : 0;
+  if (!second || page <= 0)
+    return 0;
+  return std::strtoull(second, nullptr, 10) * static_cast<uint64_t>(page);
 }
+
+namespace {
+
+/// Columns of the terminal behind `out`; 0 where that is none.
+size_t columnsOf(FILE *out) {
+  struct winsize size{};
+  int descriptor = ::fileno(out);
+  return descriptor >= 0 && ::ioctl(descriptor, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+} // namespace
 
 void Progress::step(const StepReport &report, bool logged) {
   if (!terminal) {
@@ -52,6 +71,9 @@ void Progress::step(const StepReport &report, bool logged) {
     return;
   lastShown = now;
   std::string text = formatStep(report);
+  // A line that wraps could not be written over.
+  if (size_t columns = columnsOf(out); columns > 1)
+    text.resize(std::min(text.size(), columns - 1));
   // Spaces wipe what is left of a longer line before.
   std::string padding(shown.size() > text.size() ? shown.size() - text.size() : 0, ' ');
   std::fprintf(out, "\r%s%s", text.c_str(), padding.c_str());

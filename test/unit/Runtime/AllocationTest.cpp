@@ -1,0 +1,138 @@
+//===- AllocationTest.cpp - no allocation in a step ------------------------===//
+// Counts malloc and mmap calls of the whole process, OpenBLAS's included.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "RuntimeFixture.h"
+
+#include <atomic>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace {
+
+std::atomic<bool> counting{false};
+std::atomic<int> calls{0};
+
+void noteCall() {
+  if (counting.load(std::memory_order_relaxed))
+    calls.fetch_add(1, std::memory_order_relaxed);
+}
+
+} // namespace
+
+// The C library's own, under the names that its malloc's replacement leaves reachable.
+extern "C" {
+void *__libc_malloc(size_t);
+void *__libc_calloc(size_t, size_t);
+void *__libc_realloc(void *, size_t);
+void *__libc_memalign(size_t, size_t);
+void __libc_free(void *);
+
+void *malloc(size_t size) {
+  noteCall();
+  return __libc_malloc(size);
+}
+void *calloc(size_t count, size_t size) {
+  noteCall();
+  return __libc_calloc(count, size);
+}
+void *realloc(void *memory, size_t size) {
+  noteCall();
+  return __libc_realloc(memory, size);
+}
+void *aligned_alloc(size_t alignment, size_t size) {
+  noteCall();
+  return __libc_memalign(alignment, size);
+}
+void *memalign(size_t alignment, size_t size) {
+  noteCall();
+  return __libc_memalign(alignment, size);
+}
+int posix_memalign(void **memory, size_t alignment, size_t size) {
+  noteCall();
+  *memory = __libc_memalign(alignment, size);
+  return *memory ? 0 : 12;
+}
+void free(void *memory) { __libc_free(memory); }
+void *mmap(void *address, size_t length, int protection, int flags, int descriptor, off_t offset) {
+  noteCall();
+  return reinterpret_cast<void *>(
+      syscall(SYS_mmap, address, length, protection, flags, descriptor, offset));
+}
+}
+
+using namespace ftc;
+using namespace ftc::test;
+
+namespace {
+
+TEST(Allocation, TheCountersCount) {
+  calls = 0;
+  counting = true;
+  free(malloc(10));
+  delete new int(3);
+  void *page = mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  counting = false;
+  munmap(page, 4096);
+  EXPECT_EQ(calls, 3);
+}
+
+TEST(Allocation, StepsOfTheToy) {
+  PackagePtr package = load(toyPackage(testKernels()).content);
+  for (int threads : {1, 2}) {
+    InstancePtr instance = instanceOf(package, threads);
+    std::vector<float> table = toyTable();
+    bindToy(instance, table);
+    ToyBatch batch;
+    ftc_batch view = batch.view();
+    ftc_run run = toyRun(1, 1.0 / 12);
+    ftc_result result;
+    ftc_error error;
+    for (int step = 0; step < 5; ++step) {
+      calls = 0;
+      counting = step > 0;
+      bool ok = true;
+      int64_t items;
+      for (const char *entry : {"train_step", "accumulate", "update", "evaluate", "gradients"})
+        ok &= ftc_run_entry(instance.get(), entry, std::string_view(entry) == "update" ? nullptr : &view,
+                            &run, &result, &error) == FTC_OK;
+      ok &= ftc_batch_items(instance.get(), &view, &items, &error) == FTC_OK;
+      counting = false;
+      ASSERT_TRUE(ok) << error.message;
+      EXPECT_EQ(calls, 0) << "step " << step << " with " << threads << " threads";
+    }
+  }
+}
+
+/// Products large enough for OpenBLAS's buffers, in tiles and panels on both threads.
+TEST(Allocation, StepsOfLargeProducts) {
+  PackageMaker maker(1, 4, 1, 2);
+  auto input = [&](const char *name, package::DType dtype, std::vector<int64_t> shape) {
+    maker.tensor(name, Role::trainable, dtype, std::move(shape), InitKind::kaiming_uniform);
+  };
+  input("a", package::DType::f32, {512, 1500});
+  input("b", package::DType::bf16, {1200, 1500});
+  maker.tensor("c", Role::trainable, package::DType::f32, {512, 1200}, InitKind::zeros);
+  uint32_t kernel = maker.gemm("p", 512, 1200, 1500, false, true, false, package::DType::f32,
+                               package::DType::bf16);
+  package::EntryT &entry = maker.entry("work");
+  for (int i = 0; i < 3; ++i)
+    maker.launch(entry, kernel, 1, {maker.place("a"), maker.place("b"), maker.place("c")});
+  maker.sumUp();
+  PackagePtr package = load(maker.content);
+  InstancePtr instance = instanceOf(package, 2);
+  ftc_error error;
+  ASSERT_EQ(ftc_init_state(instance.get(), 9, &error), FTC_OK);
+  ftc_run run = toyRun(1, 1);
+  for (int step = 0; step < 5; ++step) {
+    calls = 0;
+    counting = step > 0;
+    ftc_code code = ftc_run_entry(instance.get(), "work", nullptr, &run, nullptr, &error);
+    counting = false;
+    ASSERT_EQ(code, FTC_OK) << error.message;
+    EXPECT_EQ(calls, 0) << "step " << step;
+  }
+}
+
+} // namespace
