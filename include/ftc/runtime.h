@@ -24,7 +24,7 @@ typedef enum ftc_code {
   FTC_INVALID_FILE = 3,     /* weights or adapter files missing, damaged or misshapen */
   FTC_NOT_BOUND = 4,        /* run before every base tensor was bound and the state initialized */
   FTC_OUT_OF_MEMORY = 5,
-  FTC_UNSUPPORTED = 6,      /* this machine lacks what the package needs */
+  FTC_UNSUPPORTED = 6, /* this machine lacks what the package needs */
   FTC_INTERNAL = 7
 } ftc_code;
 
@@ -79,11 +79,11 @@ typedef struct ftc_tensor_info {
   const char *name; /* symbol: the state-dict key in the model */
   const char *key;  /* name in checkpoints (PEFT's for adapters) */
   ftc_role role;
-  ftc_dtype dtype;  /* as stored */
+  ftc_dtype dtype; /* as stored */
   size_t rank;
   const int64_t *shape;
   uint64_t bytes;
-  int64_t owner;    /* moments, accumulators: index of their trainable tensor; else -1 */
+  int64_t owner; /* moments, accumulators: index of their trainable tensor; else -1 */
 } ftc_tensor_info;
 ftc_code ftc_package_tensor(const ftc_package *package, size_t index, ftc_tensor_info *info);
 

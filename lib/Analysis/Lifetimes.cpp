@@ -51,8 +51,8 @@ Lifetimes Lifetimes::of(EntryOp entry) {
 
   std::vector<int64_t> change(count + 2, 0);
   for (auto &[op, range] : ranges) {
-    int64_t bytes = llvm::alignTo(
-        getBufferBytes(cast<MemRefType>(op->getResult(0).getType())), kArenaAlignment);
+    int64_t bytes = llvm::alignTo(getBufferBytes(cast<MemRefType>(op->getResult(0).getType())),
+                                  kArenaAlignment);
     result.buffers.push_back({op, bytes, range.first, range.second});
     change[range.first] += bytes;
     change[range.second + 1] -= bytes;

@@ -33,10 +33,10 @@ struct LaunchSite {
 /// Holds the buffer of every value of one entry function while it is converted.
 ///
 /// A value may share a buffer with one that is dead by then. A buffer is free for an output of the
-/// kernel at position p if every value that it holds was last used before p, or is read by that very
-/// kernel through an argument that can be overwritten in place. State buffers hold their entry value
-/// for every ft.read of the function, wherever that stands; one may be overwritten only if a commit
-/// gives it its value at return.
+/// kernel at position p if every value that it holds was last used before p, or is read by that
+/// very kernel through an argument that can be overwritten in place. State buffers hold their entry
+/// value for every ft.read of the function, wherever that stands; one may be overwritten only if a
+/// commit gives it its value at return.
 class EntryBuilder {
 public:
   EntryBuilder(mlir::func::FuncOp function, launch::EntryOp entry, KernelTable &kernels,

@@ -21,11 +21,10 @@ static launch::StateOp convertParameter(ft::ParameterOp parameter, OpBuilder &bu
   auto storage = cast<ft::DenseStorageAttr>(parameter.getStorage());
   auto type = MemRefType::get(parameter.getTensorType().getShape(), storage.getElementType());
   StringAttr key = parameter.getKeyAttr() ? parameter.getKeyAttr() : parameter.getSymNameAttr();
-  return launch::StateOp::create(builder, parameter.getLoc(), parameter.getSymNameAttr(),
-                                 StringAttr(), TypeAttr::get(type),
-                                 launch::RoleAttr::get(builder.getContext(),
-                                                       (launch::Role)parameter.getRole()),
-                                 parameter.getInitAttr(), parameter.getInitArgsAttr(), key);
+  return launch::StateOp::create(
+      builder, parameter.getLoc(), parameter.getSymNameAttr(), StringAttr(), TypeAttr::get(type),
+      launch::RoleAttr::get(builder.getContext(), (launch::Role)parameter.getRole()),
+      parameter.getInitAttr(), parameter.getInitArgsAttr(), key);
 }
 
 namespace {
@@ -134,8 +133,7 @@ struct ConvertFTToLaunchPass : ftc::impl::ConvertFTToLaunchBase<ConvertFTToLaunc
     report.statistics.emplace_back(name + ".in_place", builder.inPlaceResults);
     report.statistics.emplace_back(name + ".copies", builder.copies);
     report.remarks.push_back(llvm::formatv("{0}: {1} launches, {2} results in place, {3} copies",
-                                           name, launches, builder.inPlaceResults,
-                                           builder.copies));
+                                           name, launches, builder.inPlaceResults, builder.copies));
     return success();
   }
 };
@@ -188,9 +186,8 @@ bool ConvertFTToLaunchPass::familyMatches(ft::KernelOp kernel) {
              return elementwise(op) || (isa<ft::RowReductionOpInterface>(op) &&
                                         op->getResult(0).getType() == elements);
            }) &&
-           llvm::count_if(ops, [](Operation &op) {
-             return isa<ft::RowReductionOpInterface>(op);
-           }) == 1;
+           llvm::count_if(ops,
+                          [](Operation &op) { return isa<ft::RowReductionOpInterface>(op); }) == 1;
   case KernelFamily::col_reduce:
     return withAdd(isa<ft::ColumnReductionOpInterface>(first));
   case KernelFamily::gemm:

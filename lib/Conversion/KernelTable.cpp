@@ -24,9 +24,9 @@ FlatSymbolRefAttr KernelTable::get(const KernelSpec &spec, Location loc) {
   unsigned taken = names[spec.name]++;
   std::string name = taken ? spec.name + "_" + std::to_string(taken) : spec.name;
   SmallVector<Attribute> args(spec.args.begin(), spec.args.end());
-  auto kernel = launch::KernelOp::create(builder, loc, name, /*sym_visibility=*/StringAttr(),
-                                         spec.family, builder.getArrayAttr(args), spec.params,
-                                         spec.regions);
+  auto kernel =
+      launch::KernelOp::create(builder, loc, name, /*sym_visibility=*/StringAttr(), spec.family,
+                               builder.getArrayAttr(args), spec.params, spec.regions);
   if (spec.fill)
     spec.fill(kernel);
   symbol = FlatSymbolRefAttr::get(builder.getContext(), name);

@@ -14,10 +14,10 @@ namespace ftc {
 /// What identifies a kernel, and how its regions are written when it is new.
 struct KernelSpec {
   launch::Family family;
-  std::string name;                         ///< wished symbol
-  std::string body;                         ///< what the regions compute, as text
+  std::string name; ///< wished symbol
+  std::string body; ///< what the regions compute, as text
   llvm::SmallVector<launch::ArgAttr> args;
-  mlir::DictionaryAttr params;              ///< may be null
+  mlir::DictionaryAttr params; ///< may be null
   unsigned regions = 0;
   std::function<void(launch::KernelOp)> fill; ///< writes the regions
 };
@@ -43,9 +43,9 @@ std::string describeBody(ft::KernelOp kernel);
 
 /// One argument of a streaming kernel: an input as it is read, or an output.
 struct StreamArg {
-  mlir::Value input;            ///< argument of the ft.kernel's region; null for a new output
+  mlir::Value input; ///< argument of the ft.kernel's region; null for a new output
   ft::Indexing indexing;
-  int output = -1;              ///< index of the kernel's result written here, or -1
+  int output = -1; ///< index of the kernel's result written here, or -1
 };
 
 /// Writes the scalar regions of a `map`, `row_reduce` or `col_reduce` from the ops of an ft.kernel.

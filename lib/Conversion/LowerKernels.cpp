@@ -41,9 +41,7 @@ struct Formed {
         flops += cost.getCost().flops;
     return flops;
   }
-  LaunchSite site(int64_t grid) {
-    return {kernel.getLoc(), kernel.getSite().str(), grid, flops()};
-  }
+  LaunchSite site(int64_t grid) { return {kernel.getLoc(), kernel.getSite().str(), grid, flops()}; }
   Value segment(StringRef name) {
     return entry.input(name, {tokens()}, entry.builder.getI32Type());
   }
@@ -89,9 +87,8 @@ Value accumulatorFor(Formed &formed, Value addend) {
     return formed.entry.bufferFor(result, {});
   Value from = formed.entry.bufferOf(addend);
   // A value that the sum also reads as a factor must stay whole while it runs.
-  bool factor = llvm::any_of(formed.op()->getOperands(), [&](Value operand) {
-    return formed.outside(operand) == addend;
-  });
+  bool factor = llvm::any_of(formed.op()->getOperands(),
+                             [&](Value operand) { return formed.outside(operand) == addend; });
   Value to = formed.entry.bufferFor(result, factor ? ArrayRef<Value>() : ArrayRef<Value>(addend));
   if (from != to)
     formed.entry.copy(formed.kernel.getLoc(), formed.kernel.getSite(), from, to);
@@ -159,7 +156,8 @@ void lowerStream(Formed &formed, Family family) {
       merged->output = index;
       continue;
     }
-    bool row = cast<RankedTensorType>(result.getType()).getRank() == 1 && result.getType() != elementType;
+    bool row =
+        cast<RankedTensorType>(result.getType()).getRank() == 1 && result.getType() != elementType;
     stream.push_back({Value(), row ? ft::Indexing::row : ft::Indexing::element, (int)index});
   }
 
@@ -173,9 +171,7 @@ void lowerStream(Formed &formed, Family family) {
     Value buffer = arg.input ? formed.buffer(arg.input)
                              : formed.entry.bufferOf(formed.kernel.getResult(arg.output));
     auto type = cast<MemRefType>(buffer.getType());
-    Access access = !arg.input       ? Access::write
-                    : arg.output >= 0 ? Access::readwrite
-                                      : Access::read;
+    Access access = !arg.input ? Access::write : arg.output >= 0 ? Access::readwrite : Access::read;
     switch (arg.indexing) {
     case ft::Indexing::element:
       grid = twoDimensional ? type.getDimSize(0) : type.getNumElements();
@@ -292,10 +288,11 @@ void lowerRope(Formed &formed) {
   arguments.whole(Access::read, formed.buffer(op.getSin()));
   arguments.rows(Access::read, formed.segment("positions"));
   Builder &b = formed.entry.builder;
-  launchFamily(formed, Family::rope, arguments,
-               b.getDictionaryAttr({b.getNamedAttr("head_dim", op.getHeadDimAttr()),
-                                    b.getNamedAttr("transposed", b.getBoolAttr(op.getTransposed()))}),
-               formed.tokens());
+  launchFamily(
+      formed, Family::rope, arguments,
+      b.getDictionaryAttr({b.getNamedAttr("head_dim", op.getHeadDimAttr()),
+                           b.getNamedAttr("transposed", b.getBoolAttr(op.getTransposed()))}),
+      formed.tokens());
 }
 
 //===-- Attention ---------------------------------------------------------===//
@@ -329,10 +326,10 @@ void lowerAttention(Formed &formed) {
     Value yielded = formed.result(result);
     auto type = cast<RankedTensorType>(result.getType());
     // The kernel always writes both; without a backward nobody reads the log-sum-exp.
-    Value buffer = yielded ? formed.entry.bufferFor(yielded, {})
-                           : formed.entry.allocate(nameOf(result),
-                                                   MemRefType::get(type.getShape(),
-                                                                   type.getElementType()));
+    Value buffer =
+        yielded ? formed.entry.bufferFor(yielded, {})
+                : formed.entry.allocate(nameOf(result),
+                                        MemRefType::get(type.getShape(), type.getElementType()));
     arguments.whole(Access::write, buffer);
   }
   launchFamily(formed, Family::attention, arguments, attentionParams(formed, op, false, false),
@@ -353,8 +350,8 @@ void lowerAttentionDelta(Formed &formed) {
 
 template <typename Op> Arguments attentionGradArguments(Formed &formed, Op op) {
   Arguments arguments;
-  for (Value operand : {op.getQuery(), op.getKey(), op.getValue(), op.getGrad(),
-                        op.getLogsumexp(), op.getDelta()})
+  for (Value operand :
+       {op.getQuery(), op.getKey(), op.getValue(), op.getGrad(), op.getLogsumexp(), op.getDelta()})
     arguments.whole(Access::read, formed.buffer(operand));
   arguments.whole(Access::read, formed.segment("segment_begin"));
   return arguments;
@@ -380,11 +377,9 @@ void lowerAttentionGradKeyValue(Formed &formed) {
     Arguments arguments = attentionGradArguments(formed, op);
     arguments.whole(Access::read, formed.segment("segment_end"));
     if (key)
-      arguments.whole(Access::write,
-                      formed.entry.bufferFor(formed.result(key.getResult()), {}));
+      arguments.whole(Access::write, formed.entry.bufferFor(formed.result(key.getResult()), {}));
     if (value)
-      arguments.whole(Access::write,
-                      formed.entry.bufferFor(formed.result(value.getResult()), {}));
+      arguments.whole(Access::write, formed.entry.bufferFor(formed.result(value.getResult()), {}));
     launchFamily(formed, Family::attention_grad_key_value, arguments,
                  attentionParams(formed, op, (bool)key, (bool)value),
                  tiles(formed, op.getKey(), op.getHeadDim()));

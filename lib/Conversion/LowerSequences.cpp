@@ -116,8 +116,8 @@ LogicalResult ftc::lowerCrossEntropy(ft::KernelOp kernel, EntryBuilder &entry) {
   Type f32 = entry.builder.getF32Type();
   Location loc = kernel.getLoc();
   std::string site = kernel.getSite().str();
-  Value losses = lossBuffer ? entry.allocate("token_losses", MemRefType::get({tokens}, f32))
-                            : Value();
+  Value losses =
+      lossBuffer ? entry.allocate("token_losses", MemRefType::get({tokens}, f32)) : Value();
 
   for (int64_t begin = 0; begin < tokens; begin += rows) {
     int64_t count = std::min(rows, tokens - begin);
@@ -132,9 +132,9 @@ LogicalResult ftc::lowerCrossEntropy(ft::KernelOp kernel, EntryBuilder &entry) {
     spec.params = b.getDictionaryAttr({b.getNamedAttr("gradient", b.getBoolAttr(grad)),
                                        b.getNamedAttr("loss", b.getBoolAttr((bool)losses))});
     SmallVector<Value> operands = {logits, entry.view(targets, begin, {count})};
-    spec.args = {makeArg(grad ? Access::readwrite : Access::read, Indexing::element,
-                         openRows(logits)),
-                 makeArg(Access::read, Indexing::row, openRows(operands[1]))};
+    spec.args = {
+        makeArg(grad ? Access::readwrite : Access::read, Indexing::element, openRows(logits)),
+        makeArg(Access::read, Indexing::row, openRows(operands[1]))};
     if (grad)
       for (Value scalar : {invItems, seed}) {
         spec.args.push_back(
@@ -203,10 +203,10 @@ void ftc::lowerGlobalNorm(ft::KernelOp kernel, EntryBuilder &entry) {
     next += rows;
   }
   Value norm = entry.bufferFor(kernel.getResult(0), {});
-  launchRowSum(entry, {loc, site, 1, partials}, "row_sum_root", entry.view(sums, 0, {1, partials}),
-               {}, entry.view(norm, 0, {1}),
-               [](OpBuilder &, Location, Value element) { return element; },
-               [](OpBuilder &b, Location l, Value sum, ValueRange) -> Value {
-                 return math::SqrtOp::create(b, l, sum);
-               });
+  launchRowSum(
+      entry, {loc, site, 1, partials}, "row_sum_root", entry.view(sums, 0, {1, partials}), {},
+      entry.view(norm, 0, {1}), [](OpBuilder &, Location, Value element) { return element; },
+      [](OpBuilder &b, Location l, Value sum, ValueRange) -> Value {
+        return math::SqrtOp::create(b, l, sum);
+      });
 }

@@ -88,10 +88,10 @@ struct PlanArenaPass : ftc::impl::PlanArenaBase<PlanArenaPass> {
       std::string name = entry.getSymName().str();
       report.statistics.emplace_back(name + ".arena_bytes", bytes);
       report.statistics.emplace_back(name + ".lower_bound_bytes", lifetimes.peakBytes);
-      report.remarks.push_back(llvm::formatv(
-          "{0}: {1} in the arena, {2} buffers, {3:f3} of the lower bound", name,
-          formatBytes(bytes), lifetimes.buffers.size(),
-          lifetimes.peakBytes ? double(bytes) / double(lifetimes.peakBytes) : 1.0));
+      report.remarks.push_back(
+          llvm::formatv("{0}: {1} in the arena, {2} buffers, {3:f3} of the lower bound", name,
+                        formatBytes(bytes), lifetimes.buffers.size(),
+                        lifetimes.peakBytes ? double(bytes) / double(lifetimes.peakBytes) : 1.0));
     }
     module->setAttr(kArenaBytesAttr, builder.getI64IntegerAttr(arena));
     addReport(module, report);

@@ -153,8 +153,7 @@ void passesText(const package::Package &root, std::string &text) {
       continue;
     size_t count = pass->remarks()->size(), shown = std::min(count, remarksShown);
     for (size_t i = 0; i < shown; ++i)
-      text += "    " +
-              pass->remarks()->Get(static_cast<flatbuffers::uoffset_t>(i))->str() + '\n';
+      text += "    " + pass->remarks()->Get(static_cast<flatbuffers::uoffset_t>(i))->str() + '\n';
     if (count > shown)
       text += "    and " + std::to_string(count - shown) + " more (--json shows all)\n";
   }
@@ -176,8 +175,8 @@ std::string humanBytes(uint64_t bytes) {
 std::string inspectText(const Package &package) {
   const package::Package &root = package.root();
   std::string text = package.path() + "\n";
-  append(text, "  target %s %s, compiled by %s; %s of package, %s of code\n", root.target()->c_str(),
-         shortened(root.arch()->string_view(), 30).c_str(),
+  append(text, "  target %s %s, compiled by %s; %s of package, %s of code\n",
+         root.target()->c_str(), shortened(root.arch()->string_view(), 30).c_str(),
          shortened(root.compiler()->string_view(), 30).c_str(), humanBytes(package.size()).c_str(),
          humanBytes(root.code() ? root.code()->size() : 0).c_str());
   append(text,

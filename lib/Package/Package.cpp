@@ -136,7 +136,8 @@ Result<std::unique_ptr<Package>> Package::fromMemory(const void *data, size_t si
     result->bytes.reset(
         static_cast<uint8_t *>(std::aligned_alloc(packageAlignment, alignedBytes(size))));
     if (!result->bytes)
-      return makeError(result->name, "there is no memory for its " + std::to_string(size) + " bytes");
+      return makeError(result->name,
+                       "there is no memory for its " + std::to_string(size) + " bytes");
     std::memcpy(result->bytes.get(), data, size);
   }
   Status status = verifyContainer(result->bytes.get(), size, result->name);
@@ -151,11 +152,10 @@ Result<std::unique_ptr<Package>> Package::fromMemory(const void *data, size_t si
 
 std::optional<uint32_t> Package::findTensor(std::string_view symbol) const {
   const auto &tensors = *content->tensors();
-  auto found = std::lower_bound(
-      tensorsByName.begin(), tensorsByName.end(), symbol,
-      [&](uint32_t index, std::string_view wanted) {
-        return tensors[index]->name()->string_view() < wanted;
-      });
+  auto found = std::lower_bound(tensorsByName.begin(), tensorsByName.end(), symbol,
+                                [&](uint32_t index, std::string_view wanted) {
+                                  return tensors[index]->name()->string_view() < wanted;
+                                });
   if (found == tensorsByName.end() || tensors[*found]->name()->string_view() != symbol)
     return std::nullopt;
   return *found;

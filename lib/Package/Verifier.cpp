@@ -77,18 +77,18 @@ Status PackageVerifier::header() {
     const char *name;
     int64_t value;
   };
-  for (Number number : {Number{"tokens", root.tokens()}, Number{"max_segments", root.max_segments()},
-                        Number{"batch", root.batch()}, Number{"max_length", root.max_length()},
-                        Number{"vocab", root.vocab()}})
+  for (Number number : {Number{"tokens", root.tokens()},
+                        Number{"max_segments", root.max_segments()}, Number{"batch", root.batch()},
+                        Number{"max_length", root.max_length()}, Number{"vocab", root.vocab()}})
     if (number.value < 1 || number.value > int32Limit)
       return fail(number.name, "is " + std::to_string(number.value) + ", not within 1 to 2^31 - 1");
   if (root.batch() * root.max_length() != root.tokens())
-    return fail("tokens", "is " + std::to_string(root.tokens()) + ", not batch x max_length = " +
-                              std::to_string(root.batch()) + " x " +
+    return fail("tokens", "is " + std::to_string(root.tokens()) +
+                              ", not batch x max_length = " + std::to_string(root.batch()) + " x " +
                               std::to_string(root.max_length()));
   if (root.max_segments() > root.tokens())
-    return fail("max_segments", "is " + std::to_string(root.max_segments()) + ", over tokens = " +
-                                    std::to_string(root.tokens()));
+    return fail("max_segments", "is " + std::to_string(root.max_segments()) +
+                                    ", over tokens = " + std::to_string(root.tokens()));
   if (!isKnown(root.output()))
     return fail("output", "has the unknown value " + std::to_string(int(root.output())));
   Result<json::Value> config = json::parse(root.train_config()->string_view(), "train_config");
@@ -163,7 +163,8 @@ Status PackageVerifier::gemm(const package::Kernel &kernel, const std::string &w
   for (unsigned i = 0; i < 2; ++i) {
     const package::KernelArg &arg = *kernel.args()->Get(i);
     if (arg.access() != package::Access::read || arg.dtype() == package::DType::i32)
-      return fail(where, "argument " + std::to_string(i) + " of a product is read, of f32, bf16 or f16");
+      return fail(where,
+                  "argument " + std::to_string(i) + " of a product is read, of f32, bf16 or f16");
   }
   const package::KernelArg &result = *kernel.args()->Get(2);
   package::Access access = gemm.accumulate() ? package::Access::readwrite : package::Access::write;
@@ -174,8 +175,9 @@ Status PackageVerifier::gemm(const package::Kernel &kernel, const std::string &w
 }
 
 Status PackageVerifier::code() {
-  bool needed = std::any_of(root.kernels()->begin(), root.kernels()->end(),
-                            [](const package::Kernel *kernel) { return kernel->symbol() != nullptr; });
+  bool needed =
+      std::any_of(root.kernels()->begin(), root.kernels()->end(),
+                  [](const package::Kernel *kernel) { return kernel->symbol() != nullptr; });
   if (!root.code() || root.code()->size() == 0)
     return needed ? Status(fail("code", "is missing, but kernels name symbols of it"))
                   : Status::ok();
@@ -183,9 +185,9 @@ Status PackageVerifier::code() {
   if (root.code()->size() < sizeof header)
     return fail("code", "is too short for an ELF image");
   std::memcpy(&header, root.code()->data(), sizeof header);
-  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
-      header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
-      header.e_type != ET_DYN || header.e_machine != EM_X86_64)
+  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
+      header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_type != ET_DYN ||
+      header.e_machine != EM_X86_64)
     return fail("code", "is not a 64-bit x86 ELF shared object");
   return Status::ok();
 }

@@ -12,8 +12,8 @@
 
 namespace ftc {
 
-/// Verifies a package whose FlatBuffers structure is sound. Each method answers the first failure, as
-/// one line that names the place. The order matters: later methods rely on earlier ones.
+/// Verifies a package whose FlatBuffers structure is sound. Each method answers the first failure,
+/// as one line that names the place. The order matters: later methods rely on earlier ones.
 class PackageVerifier {
 public:
   /// `symbols`: the indices of the tensors, sorted by name; filled by `verify`.

@@ -86,7 +86,8 @@ Status PackageVerifier::ports(const package::Entry &entry, const std::string &wh
                           package::EnumNameDType(dtype) + '[' + std::to_string(length) + ']');
   }
   for (uint32_t i = 0; i < entry.outputs()->size(); ++i)
-    if (Status status = port(*entry.outputs()->Get(i), entry, where + ", output " + std::to_string(i));
+    if (Status status =
+            port(*entry.outputs()->Get(i), entry, where + ", output " + std::to_string(i));
         !status)
       return status;
   std::sort(names.begin(), names.end());
@@ -100,8 +101,8 @@ Status PackageVerifier::ports(const package::Entry &entry, const std::string &wh
         return fail(where, std::string("output '") + name + "' is " +
                                typeString(output->dtype(), *output->shape()) + ", not one f32");
   std::string_view name = entry.name()->string_view();
-  bool batch = name == "train_step" || name == "accumulate" || name == "evaluate" ||
-               name == "gradients";
+  bool batch =
+      name == "train_step" || name == "accumulate" || name == "evaluate" || name == "gradients";
   bool updates = name == "train_step" || name == "update";
   for (const char *input : {"input_ids", "targets"})
     if (batch != (findPort(*entry.inputs(), input) != nullptr) && (batch || updates))
@@ -189,8 +190,9 @@ Status PackageVerifier::operand(const package::Entry &entry, const package::Kern
     return fail(at, "has an unknown region");
   }
   if (operand.region() != Region::bound && operand.index() != 0)
-    return fail(at, "index is " + std::to_string(operand.index()) + ", but only bound operands "
-                    "have one");
+    return fail(at, "index is " + std::to_string(operand.index()) +
+                        ", but only bound operands "
+                        "have one");
   unsigned element = elementBytes(arg.dtype());
   if (operand.bytes() == 0 || operand.bytes() % element != 0 || operand.offset() % element != 0)
     return fail(at, "has " + std::to_string(operand.bytes()) + " bytes at " +
@@ -210,8 +212,8 @@ Status PackageVerifier::operand(const package::Entry &entry, const package::Kern
                           gemm->transpose_b() ? gemm->k() : gemm->n(), gemm->ldb(), element)
             : matrixBytes(gemm->m(), gemm->n(), gemm->ldc(), element);
     if (operand.bytes() < needed)
-      return fail(at, "has " + std::to_string(operand.bytes()) + " bytes, but the product touches " +
-                          std::to_string(needed));
+      return fail(at, "has " + std::to_string(operand.bytes()) +
+                          " bytes, but the product touches " + std::to_string(needed));
   }
   return Status::ok();
 }

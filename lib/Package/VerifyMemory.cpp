@@ -33,8 +33,7 @@ Status PackageVerifier::memory() {
       category = &tables;
       break;
     }
-    uint64_t bytes =
-        tensor->role() == Role::base ? tensor->bytes() : alignedBytes(tensor->bytes());
+    uint64_t bytes = tensor->role() == Role::base ? tensor->bytes() : alignedBytes(tensor->bytes());
     std::optional<uint64_t> sum = checkedAdd(*category, bytes);
     if (!sum)
       return fail("memory", "the sizes of the tensors overflow");
@@ -61,16 +60,17 @@ Status PackageVerifier::memory() {
         Number{"state", memory.state(), *state, "its parts add up to"},
         Number{"peak", memory.peak(), *peak, "parameters + state + arena is"}})
     if (number.value != number.expected)
-      return fail(std::string("memory.") + number.name,
-                  "is " + std::to_string(number.value) + " bytes, but " + number.what + ' ' +
-                      std::to_string(number.expected));
+      return fail(std::string("memory.") + number.name, "is " + std::to_string(number.value) +
+                                                            " bytes, but " + number.what + ' ' +
+                                                            std::to_string(number.expected));
   if (Status status = tensorsApart(); !status)
     return status;
 
   if (root.entries()->size() == 0)
     return fail("entries", "there is none");
   if (memory.peak_entry() >= root.entries()->size())
-    return fail("memory.peak_entry", "is " + std::to_string(memory.peak_entry()) + ", but there are " +
+    return fail("memory.peak_entry", "is " + std::to_string(memory.peak_entry()) +
+                                         ", but there are " +
                                          std::to_string(root.entries()->size()) + " entry points");
   uint64_t arena = 0, saved = 0;
   for (const package::Entry *entry : *root.entries()) {

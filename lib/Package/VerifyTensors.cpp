@@ -78,8 +78,8 @@ Status PackageVerifier::tensor(uint32_t index) {
       return fail(where, "offset " + std::to_string(tensor.offset()) + " is not a multiple of 64");
     if (!within(tensor.offset(), tensor.bytes(), state))
       return fail(where, "lies at " + std::to_string(tensor.offset()) + " with " +
-                             std::to_string(tensor.bytes()) + " bytes, outside the state region of " +
-                             std::to_string(state));
+                             std::to_string(tensor.bytes()) +
+                             " bytes, outside the state region of " + std::to_string(state));
   }
   return tensorInit(tensor, where);
 }
@@ -112,7 +112,8 @@ Status PackageVerifier::tensorInit(const package::Tensor &tensor, const std::str
   case InitKind::rope_sin:
     if (role != Role::table || tensor.shape()->size() != 2)
       return wrong(" is for tables of two dimensions");
-    if (!tensor.inv_freq() || static_cast<int64_t>(tensor.inv_freq()->size()) != (*tensor.shape())[1])
+    if (!tensor.inv_freq() ||
+        static_cast<int64_t>(tensor.inv_freq()->size()) != (*tensor.shape())[1])
       return wrong(" has not one inverse frequency for each column");
     if (!std::all_of(tensor.inv_freq()->begin(), tensor.inv_freq()->end(),
                      [](float value) { return std::isfinite(value); }) ||

@@ -98,8 +98,8 @@ private:
     out.batch = moduleNumber("ft.batch");
     out.max_length = moduleNumber("ft.max_length");
     out.vocab = number("vocab");
-    out.output = number("writes_model") ? package::Output::huggingface_model
-                                        : package::Output::peft_adapter;
+    out.output =
+        number("writes_model") ? package::Output::huggingface_model : package::Output::peft_adapter;
     if (auto files = dictionary.getAs<ArrayAttr>("files"))
       for (auto pair : files.getAsRange<ArrayAttr>()) {
         if (pair.size() != 2 || !isa<StringAttr>(pair[0]) || !isa<StringAttr>(pair[1]))

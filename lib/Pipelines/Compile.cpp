@@ -131,12 +131,11 @@ Status ftc::runCompile(const CompileOptions &options, const std::string &program
   MLIRContext context(registry);
   context.loadAllAvailableDialects();
   DiagnosticCollector diagnostics(&context);
-  CompileReport report(options.emit == "mlir" &&
-                       (options.output.empty() || options.output == "-"));
+  CompileReport report(options.emit == "mlir" && (options.output.empty() || options.output == "-"));
 
-  Result<OwningOpRef<ModuleOp>> source =
-      options.from.empty() ? readConfigs(context, options, report)
-                           : readDump(context, options.from, diagnostics);
+  Result<OwningOpRef<ModuleOp>> source = options.from.empty()
+                                             ? readConfigs(context, options, report)
+                                             : readDump(context, options.from, diagnostics);
   if (!source)
     return source.takeError();
   ModuleOp module = **source;

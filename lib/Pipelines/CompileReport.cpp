@@ -47,11 +47,11 @@ Status CompileReport::summarize(const std::vector<uint8_t> &bytes, const Compile
   if (std::optional<uint32_t> step = (*package)->findEntry("train_step"))
     launches = root.entries()->Get(*step)->launches()->size();
   out << "memory   " << formatBytes(memory.peak()) << " at the peak: parameters "
-      << formatBytes(memory.parameters()) << ", state " << formatBytes(memory.state())
-      << ", arena " << formatBytes(memory.arena()) << " (saved activations "
+      << formatBytes(memory.parameters()) << ", state " << formatBytes(memory.state()) << ", arena "
+      << formatBytes(memory.arena()) << " (saved activations "
       << formatBytes(memory.saved_activations()) << ")\n"
-      << "target   " << options.target << " (" << options.cpuArch << "): "
-      << root.kernels()->size() << " kernels, " << launches << " launches a step\n"
+      << "target   " << options.target << " (" << options.cpuArch << "): " << root.kernels()->size()
+      << " kernels, " << launches << " launches a step\n"
       << "package  " << options.output << ", " << formatBytes(bytes.size()) << "\n";
   return Status::ok();
 }

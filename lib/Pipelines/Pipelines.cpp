@@ -82,10 +82,10 @@ Status ftc::buildPipeline(OpPassManager &manager, ModuleOp module, const std::st
     end = 0;
   }
   if (end < begin)
-    return makeError("--stop-after", "the IR has already been through " + quoted(stopAfter) +
-                                         "; its next step is " +
-                                         (begin < std::size(steps) ? steps[begin].flag.str()
-                                                                   : std::string("none")));
+    return makeError(
+        "--stop-after",
+        "the IR has already been through " + quoted(stopAfter) + "; its next step is " +
+            (begin < std::size(steps) ? steps[begin].flag.str() : std::string("none")));
   if (begin == 0)
     manager.addPass(ft::createVerifyPhase({"forward"}));
   // What a dump right behind a pass has not been through yet.

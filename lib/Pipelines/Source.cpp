@@ -130,13 +130,13 @@ Result<OwningOpRef<ModuleOp>> ftc::readConfigs(MLIRContext &context, const Compi
     file("config.json", model->text);
   (**built)->setAttr(
       kPackageAttr,
-      b.getDictionaryAttr(
-          {string("model_hash", hashOf(model->text)), string("adapter_hash", hashOf(adapterText)),
-           string("train_hash", hashOf(trainText)),
-           string("train_config", json::dump(train.toValue())),
-           b.getNamedAttr("vocab", b.getI64IntegerAttr(model->vocabSize)),
-           b.getNamedAttr("writes_model", b.getI64IntegerAttr(!adapter.lora)),
-           b.getNamedAttr("files", b.getArrayAttr(files))}));
+      b.getDictionaryAttr({string("model_hash", hashOf(model->text)),
+                           string("adapter_hash", hashOf(adapterText)),
+                           string("train_hash", hashOf(trainText)),
+                           string("train_config", json::dump(train.toValue())),
+                           b.getNamedAttr("vocab", b.getI64IntegerAttr(model->vocabSize)),
+                           b.getNamedAttr("writes_model", b.getI64IntegerAttr(!adapter.lora)),
+                           b.getNamedAttr("files", b.getArrayAttr(files))}));
   return built;
 }
 
@@ -172,8 +172,7 @@ Result<OwningOpRef<ModuleOp>> ftc::readDump(MLIRContext &context, const std::str
   if (nestingOf(*text) > deepest)
     return makeError(path, "brackets nest deeper than " + std::to_string(deepest) +
                                "; expected IR that ftc printed");
-  OwningOpRef<ModuleOp> module =
-      parseSourceString<ModuleOp>(*text, ParserConfig(&context), path);
+  OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(*text, ParserConfig(&context), path);
   if (!module)
     return diagnostics.takeError("the IR could not be parsed");
   return module;

@@ -15,15 +15,15 @@ namespace ftc {
 
 /// What a batch may be.
 struct BatchLimits {
-  int64_t tokens = 0;      ///< of one step
+  int64_t tokens = 0; ///< of one step
   int64_t maxSegments = 0;
   int64_t vocab = 0;
-  int64_t positions = 0;   ///< rows of the position tables; 0 where there are none
+  int64_t positions = 0; ///< rows of the position tables; 0 where there are none
 };
 
-/// The inputs of one step, `tokens` numbers each. A segment is tokens [begin, end): each of its tokens
-/// holds both; the dead tokens behind the last segment hold begin = t + 1 and end = t, id 0, position 0.
-/// targets[t] is the label of the segment's next token, -100 where there is none.
+/// The inputs of one step, `tokens` numbers each. A segment is tokens [begin, end): each of its
+/// tokens holds both; the dead tokens behind the last segment hold begin = t + 1 and end = t, id 0,
+/// position 0. targets[t] is the label of the segment's next token, -100 where there is none.
 class StepInputs {
 public:
   explicit StepInputs(const BatchLimits &limits);

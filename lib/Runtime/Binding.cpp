@@ -15,7 +15,8 @@ namespace {
 
 constexpr size_t problemsShown = 5;
 
-/// Several things wrong with the tensors of a directory, as one error with a note for each of the first.
+/// Several things wrong with the tensors of a directory, as one error with a note for each of the
+/// first.
 class Problems {
 public:
   void add(std::string text) {
@@ -93,8 +94,8 @@ Outcome Instance::take(uint32_t index, DType dtype, const void *data) {
   uint64_t elements = tensor.bytes() / element;
   if (tensor.role() == package::Role::base) {
     Memory &owned = bound[index].owned;
-    bool inPlace = dtype == supportDType(tensor.dtype()) &&
-                   reinterpret_cast<uintptr_t>(data) % element == 0;
+    bool inPlace =
+        dtype == supportDType(tensor.dtype()) && reinterpret_cast<uintptr_t>(data) % element == 0;
     if (inPlace) {
       owned = Memory();
     } else {
@@ -189,7 +190,8 @@ Outcome Instance::loadAdapter(const std::string &directory) {
     if (!std::binary_search(known.begin(), known.end(), std::string_view(view.name)))
       problems.add(quoted(view.name, 200) + " is no tensor of the package's adapter");
   if (problems.any())
-    return problems.outcome(path, "tensors do not fit the adapter that the package was compiled for");
+    return problems.outcome(path,
+                            "tensors do not fit the adapter that the package was compiled for");
   for (uint32_t i = 0; i < tensors.size(); ++i)
     if (tensors[i]->role() == package::Role::trainable) {
       const TensorView *view = file->find(tensors[i]->key()->string_view());

@@ -34,13 +34,15 @@ struct Blas {
   }
 };
 
-/// Loads `library` by dlopen. Before, it sets OPENBLAS_CORETYPE by cpuid (OpenBLAS releases older than
-/// a CPU take it for the slowest kind) and OPENBLAS_NUM_THREADS to 1 (our pool has the threads), each
-/// unless the user has set it. Fails where it is missing, naming the Debian package, or is no OpenBLAS.
+/// Loads `library` by dlopen. Before, it sets OPENBLAS_CORETYPE by cpuid (OpenBLAS releases older
+/// than a CPU take it for the slowest kind) and OPENBLAS_NUM_THREADS to 1 (our pool has the
+/// threads), each unless the user has set it. Fails where it is missing, naming the Debian package,
+/// or is no OpenBLAS.
 Result<Blas> openBlas(const std::string &library);
 
-/// The process's OpenBLAS: `libopenblas.so.0`, or what FTC_OPENBLAS names. Loaded by the first call that
-/// succeeds and never unloaded; a failure is tried again by the next call. Any thread may call it.
+/// The process's OpenBLAS: `libopenblas.so.0`, or what FTC_OPENBLAS names. Loaded by the first call
+/// that succeeds and never unloaded; a failure is tried again by the next call. Any thread may call
+/// it.
 Result<const Blas *> sharedBlas();
 
 /// The services for kernels; usable once sharedBlas has succeeded.

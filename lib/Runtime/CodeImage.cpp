@@ -35,7 +35,8 @@ Result<CodeImage> CodeImage::load(const void *bytes, size_t size) {
   image.handle = ::dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!image.handle) {
     const char *reason = ::dlerror();
-    return makeError("code", std::string("cannot be loaded: ") + (reason ? reason : "no reason given"));
+    return makeError("code",
+                     std::string("cannot be loaded: ") + (reason ? reason : "no reason given"));
   }
   return image;
 }

@@ -34,8 +34,8 @@ private:
   }
 
   void *handle = nullptr;
-  /// Open as long as the image is loaded: the loader knows images by path, and a later image under the
-  /// same descriptor number would be taken for this one.
+  /// Open as long as the image is loaded: the loader knows images by path, and a later image under
+  /// the same descriptor number would be taken for this one.
   int descriptor = -1;
 };
 

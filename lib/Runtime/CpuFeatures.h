@@ -24,8 +24,8 @@ struct CpuFeatures {
 
 const CpuFeatures &cpuFeatures();
 
-/// Fails where code for `arch` (`x86-64`, `x86-64-v2`, `-v3`, `-v4`) does not run on such a CPU, naming
-/// what it lacks. Other names are refused: what they need is not known here.
+/// Fails where code for `arch` (`x86-64`, `x86-64-v2`, `-v3`, `-v4`) does not run on such a CPU,
+/// naming what it lacks. Other names are refused: what they need is not known here.
 Status checkArchitecture(std::string_view arch, const CpuFeatures &features);
 
 } // namespace ftc

@@ -40,9 +40,9 @@ struct Panel {
   int64_t stride;
 };
 
-/// The part of op(X) at rows [row, row + rows) and columns [column, column + columns), X stored with
-/// leading dimension `stride`, transposed where the flag says so: in place when it is f32, else
-/// converted into `scratch`, which moves on.
+/// The part of op(X) at rows [row, row + rows) and columns [column, column + columns), X stored
+/// with leading dimension `stride`, transposed where the flag says so: in place when it is f32,
+/// else converted into `scratch`, which moves on.
 Panel panelOf(package::DType dtype, const void *matrix, bool transpose, int64_t stride, int64_t row,
               int64_t rows, int64_t column, int64_t columns, float *&scratch) {
   if (transpose) {
@@ -128,8 +128,8 @@ void GemmPlan::tile(int64_t row, int64_t column, const void *a, const void *b, f
   }
 }
 
-void GemmPlan::run(ThreadPool &pool, const void *a, const void *b, float *c,
-                   unsigned char *scratch, uint64_t scratchStride) const {
+void GemmPlan::run(ThreadPool &pool, const void *a, const void *b, float *c, unsigned char *scratch,
+                   uint64_t scratchStride) const {
   int64_t tiles = tiling.rows * tiling.columns;
   auto participants = static_cast<unsigned>(std::min<int64_t>(tiles, pool.size()));
   std::atomic<int64_t> next{0};

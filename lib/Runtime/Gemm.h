@@ -3,10 +3,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 //
-// The tiles depend on the sizes of the product alone, so the bits of C do not depend on the number of
-// threads; threads take tiles as they come free. The contracted dimension of an f32 product is never
-// cut. An operand stored as bf16 or f16 is converted to f32 a panel at a time, in the scratch of the
-// thread that needs it: there the contraction goes over the panels, in order, each added to C.
+// The tiles depend on the sizes of the product alone, so the bits of C do not depend on the number
+// of threads; threads take tiles as they come free. The contracted dimension of an f32 product is
+// never cut. An operand stored as bf16 or f16 is converted to f32 a panel at a time, in the scratch
+// of the thread that needs it: there the contraction goes over the panels, in order, each added to
+// C.
 //===----------------------------------------------------------------------===//
 #ifndef FTC_RUNTIME_GEMM_H
 #define FTC_RUNTIME_GEMM_H
@@ -41,8 +42,7 @@ GemmTiling chooseTiling(const GemmShape &shape);
 /// One product, ready to run.
 class GemmPlan {
 public:
-  GemmPlan(const GemmShape &shape, const Blas &blas)
-      : GemmPlan(shape, blas, chooseTiling(shape)) {}
+  GemmPlan(const GemmShape &shape, const Blas &blas) : GemmPlan(shape, blas, chooseTiling(shape)) {}
   GemmPlan(const GemmShape &shape, const Blas &blas, const GemmTiling &tiling)
       : shape(shape), tiling(tiling), blas(blas) {}
 

@@ -28,8 +28,7 @@ int64_t positionRows(const package::Package &root) {
 
 } // namespace
 
-Outcome Instance::create(const Package &package, int threads,
-                         std::unique_ptr<Instance> &instance) {
+Outcome Instance::create(const Package &package, int threads, std::unique_ptr<Instance> &instance) {
   if (threads < 0 || threads > mostThreads)
     return invalidArgument("threads", "is " + std::to_string(threads) + "; 0 to " +
                                           std::to_string(mostThreads) + " are possible");
@@ -104,10 +103,9 @@ Outcome Instance::prepareKernels() {
     void *address = code.find(kernel->symbol()->c_str());
     if (!address)
       return Outcome(FTC_INVALID_PACKAGE,
-                     makeError(package.path(),
-                               "kernel " + quoted(kernel->name()->string_view()) +
-                                   ": its code has no symbol " +
-                                   quoted(kernel->symbol()->string_view())));
+                     makeError(package.path(), "kernel " + quoted(kernel->name()->string_view()) +
+                                                   ": its code has no symbol " +
+                                                   quoted(kernel->symbol()->string_view())));
     kernels.back() = reinterpret_cast<ftc_cpu_kernel>(address);
   }
   return Outcome::ok();
@@ -155,8 +153,9 @@ void Instance::prepareEntry(const package::Entry &entry) {
 
 void Instance::setBound(uint32_t index, const void *data) {
   bound[index].data = data;
-  auto first = std::lower_bound(fixups.begin(), fixups.end(), index,
-                                [](const Fixup &fixup, uint32_t tensor) { return fixup.tensor < tensor; });
+  auto first =
+      std::lower_bound(fixups.begin(), fixups.end(), index,
+                       [](const Fixup &fixup, uint32_t tensor) { return fixup.tensor < tensor; });
   for (; first != fixups.end() && first->tensor == index; ++first)
     // Kernels take all their arguments as void *; the verifier lets them only read these.
     arguments[first->argument] =

@@ -3,9 +3,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 //
-// Everything that a step needs is looked up when the instance is made: each launch holds its kernel's
-// address and the addresses of its operands, those of base tensors being set when they are bound. A step
-// is a loop over launches.
+// Everything that a step needs is looked up when the instance is made: each launch holds its
+// kernel's address and the addresses of its operands, those of base tensors being set when they are
+// bound. A step is a loop over launches.
 //===----------------------------------------------------------------------===//
 #ifndef FTC_RUNTIME_INSTANCE_H
 #define FTC_RUNTIME_INSTANCE_H
@@ -32,8 +32,8 @@ public:
   static Outcome create(const Package &package, int threads, std::unique_ptr<Instance> &instance);
 
   Outcome bindDirectory(const std::string &directory);
-  Outcome bindTensor(std::string_view name, package::DType dtype,
-                     const std::vector<int64_t> &shape, const void *data);
+  Outcome bindTensor(std::string_view name, package::DType dtype, const std::vector<int64_t> &shape,
+                     const void *data);
   Outcome initState(uint64_t seed);
   Outcome loadAdapter(const std::string &directory);
   Outcome readState(std::string_view name, void *data, size_t bytes) const;
@@ -106,14 +106,14 @@ private:
   std::unique_ptr<ThreadPool> pool;
   Memory arena, state, scratch;
   uint64_t scratchStride = 0;
-  std::vector<std::unique_ptr<GemmPlan>> gemms;   ///< by kernel; null where it is none
-  std::vector<ftc_cpu_kernel> kernels;            ///< by kernel; null where it is a product
-  std::vector<void *> arguments;                  ///< of all launches
-  std::vector<Fixup> fixups;                      ///< sorted by tensor
+  std::vector<std::unique_ptr<GemmPlan>> gemms; ///< by kernel; null where it is none
+  std::vector<ftc_cpu_kernel> kernels;          ///< by kernel; null where it is a product
+  std::vector<void *> arguments;                ///< of all launches
+  std::vector<Fixup> fixups;                    ///< sorted by tensor
   std::vector<PreparedEntry> entries;
-  std::unique_ptr<SafetensorsDirectory> weights;  ///< mapped as long as tensors are bound to it
-  std::vector<Bound> bound;                       ///< by tensor
-  std::vector<bool> ready;                        ///< by tensor: bound or filled
+  std::unique_ptr<SafetensorsDirectory> weights; ///< mapped as long as tensors are bound to it
+  std::vector<Bound> bound;                      ///< by tensor
+  std::vector<bool> ready;                       ///< by tensor: bound or filled
   mutable std::unique_ptr<StepInputs> inputs;
 };
 

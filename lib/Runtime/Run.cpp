@@ -29,8 +29,8 @@ RunValues runValues(const ftc_run &run) {
   // In double: 1 - beta^t loses most of its digits in f32 while t is small.
   set(RunField::BiasCorrection1, 1.0 - std::pow(run.beta1, step));
   set(RunField::BiasCorrection2Sqrt, std::sqrt(1.0 - std::pow(run.beta2, step)));
-  set(RunField::MaxGradNorm, run.max_grad_norm > 0 ? run.max_grad_norm
-                                                   : std::numeric_limits<double>::infinity());
+  set(RunField::MaxGradNorm,
+      run.max_grad_norm > 0 ? run.max_grad_norm : std::numeric_limits<double>::infinity());
   set(RunField::InvItems, run.inv_items);
   return values;
 }
@@ -49,7 +49,8 @@ Outcome Instance::checkReady() const {
     return Outcome::ok();
   return Outcome(FTC_NOT_BOUND,
                  makeError("instance", std::to_string(missing) +
-                                           " tensors have no values yet, the first is the " + first +
+                                           " tensors have no values yet, the first is the " +
+                                           first +
                                            "; bind the weights and initialize the state before a "
                                            "run"));
 }

@@ -35,7 +35,8 @@ ftc_code report(ftc_code code, const Error &failure, ftc_error *error) {
   error->code = code;
   size_t length = std::min(text.size(), sizeof error->message - 1);
   // Not within a character of UTF-8.
-  while (length > 0 && length < text.size() && (static_cast<unsigned char>(text[length]) & 0xc0) == 0x80)
+  while (length > 0 && length < text.size() &&
+         (static_cast<unsigned char>(text[length]) & 0xc0) == 0x80)
     --length;
   std::memcpy(error->message, text.data(), length);
   error->message[length] = '\0';
@@ -172,7 +173,8 @@ ftc_code ftc_instance_create(const ftc_package *package, const ftc_options *opti
   *instance = nullptr;
   if (options && options->struct_size < sizeof(ftc_options))
     return report(FTC_INVALID_ARGUMENT,
-                  ftc::makeError("options", "struct_size is " + std::to_string(options->struct_size) +
+                  ftc::makeError("options", "struct_size is " +
+                                                std::to_string(options->struct_size) +
                                                 ", not sizeof(ftc_options)"),
                   error);
   std::unique_ptr<ftc::Instance> created;

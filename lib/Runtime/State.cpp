@@ -22,8 +22,7 @@ void fill(const package::Tensor &tensor, unsigned char *data, const Value &value
       std::memcpy(data + i * 4, &element, 4);
       continue;
     }
-    uint16_t half =
-        tensor.dtype() == package::DType::bf16 ? f32ToBf16(element) : f32ToF16(element);
+    uint16_t half = tensor.dtype() == package::DType::bf16 ? f32ToBf16(element) : f32ToF16(element);
     std::memcpy(data + i * 2, &half, 2);
   }
 }
@@ -55,7 +54,8 @@ void Instance::initTensor(uint32_t index, uint64_t seed) {
     break;
   case package::InitKind::rope_cos:
   case package::InitKind::rope_sin: {
-    // The roundings of transformers: the angle is a product of floats, the table is scaled as floats.
+    // The roundings of transformers: the angle is a product of floats, the table is scaled as
+    // floats.
     bool cosine = tensor.init() == package::InitKind::rope_cos;
     auto scale = static_cast<float>(tensor.init_scale());
     auto columns = static_cast<uint64_t>(tensor.shape()->Get(1));
@@ -83,8 +83,8 @@ Error Instance::tensorUnknown(std::string_view name) const {
   std::vector<std::string_view> names;
   for (const package::Tensor *tensor : *package->tensors())
     names.push_back(tensor->name()->string_view());
-  return makeError("name", quoted(name, 200) + " is no tensor of the package" +
-                               didYouMean(name, names));
+  return makeError("name",
+                   quoted(name, 200) + " is no tensor of the package" + didYouMean(name, names));
 }
 
 Outcome Instance::readState(std::string_view name, void *data, size_t bytes) const {
@@ -99,8 +99,8 @@ Outcome Instance::readState(std::string_view name, void *data, size_t bytes) con
     return Outcome(FTC_NOT_BOUND,
                    makeError("instance", quoted(name, 200) + " has no values yet; bind the weights "
                                                              "or initialize the state first"));
-  std::memcpy(data,
-              tensor.role() == package::Role::base ? bound[*index].data : stateData(tensor), bytes);
+  std::memcpy(data, tensor.role() == package::Role::base ? bound[*index].data : stateData(tensor),
+              bytes);
   return Outcome::ok();
 }
 
@@ -110,8 +110,9 @@ Outcome Instance::writeState(std::string_view name, const void *data, size_t byt
     return Outcome(FTC_INVALID_ARGUMENT, tensorUnknown(name));
   const package::Tensor &tensor = *package->tensors()->Get(*index);
   if (tensor.role() == package::Role::base)
-    return invalidArgument("name", quoted(name, 200) + " is a base tensor, which is bound and never "
-                                                       "written; use ftc_bind_tensor");
+    return invalidArgument("name", quoted(name, 200) +
+                                       " is a base tensor, which is bound and never "
+                                       "written; use ftc_bind_tensor");
   if (bytes != tensor.bytes())
     return invalidArgument("bytes", "is " + std::to_string(bytes) + ", but " + quoted(name, 200) +
                                         " has " + std::to_string(tensor.bytes()));

@@ -17,9 +17,9 @@ namespace ftc {
 /// CPUs that this process may run on; at least 1.
 unsigned availableCpus();
 
-/// `size` threads, the caller of `run` being thread 0. Workers are pinned where the pool is exactly as
-/// large as the set of CPUs that the process may use: two of them then never share one, and elsewhere
-/// the scheduler knows better. One `run` at a time.
+/// `size` threads, the caller of `run` being thread 0. Workers are pinned where the pool is exactly
+/// as large as the set of CPUs that the process may use: two of them then never share one, and
+/// elsewhere the scheduler knows better. One `run` at a time.
 class ThreadPool {
 public:
   using Body = void (*)(void *context, unsigned thread);
@@ -47,8 +47,8 @@ public:
   }
 
   /// Cuts [0, items) into contiguous parts of nearly equal size, at least `grain` items each, and
-  /// calls body(lo, hi, thread) for each. The cut depends on the number of threads, so what the body
-  /// computes for an item must not depend on the cut.
+  /// calls body(lo, hi, thread) for each. The cut depends on the number of threads, so what the
+  /// body computes for an item must not depend on the cut.
   template <class Callable> void split(int64_t items, int64_t grain, Callable &&body) {
     int64_t parts = items / grain;
     parts = parts < 1 ? 1 : parts > int64_t{count} ? int64_t{count} : parts;

@@ -72,10 +72,10 @@ struct Converters {
 };
 
 const Converters &converters() {
-  static const Converters chosen =
-      cpuFeatures().hasLevel4()   ? Converters{bf16Avx512, f16Avx512}
-      : cpuFeatures().hasLevel3() ? Converters{bf16Avx2, f16Avx2}
-                                  : Converters{plain<bf16ToF32>, plain<f16ToF32>};
+  static const Converters chosen = cpuFeatures().hasLevel4() ? Converters{bf16Avx512, f16Avx512}
+                                   : cpuFeatures().hasLevel3()
+                                       ? Converters{bf16Avx2, f16Avx2}
+                                       : Converters{plain<bf16ToF32>, plain<f16ToF32>};
   return chosen;
 }
 

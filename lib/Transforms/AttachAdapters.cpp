@@ -40,9 +40,8 @@ struct AttachAdaptersPass : ft::impl::AttachAdaptersBase<AttachAdaptersPass> {
         continue;
       }
       if (targets.size() != 1) {
-        adapter.emitOpError("has site '")
-            << adapter.getSite() << "', which " << targets.size()
-            << " ft.linear ops have; expected exactly one";
+        adapter.emitOpError("has site '") << adapter.getSite() << "', which " << targets.size()
+                                          << " ft.linear ops have; expected exactly one";
         bad = true;
         continue;
       }
@@ -62,9 +61,9 @@ struct AttachAdaptersPass : ft::impl::AttachAdaptersBase<AttachAdaptersPass> {
     if (bad)
       return signalPassFailure();
     addReport(module, {"ft-attach-adapters",
-                         {{"adapters", attached}, {"trainable_elements", elements}},
-                         {llvm::formatv("attached {0} adapters with {1} trainable elements",
-                                        attached, elements)}});
+                       {{"adapters", attached}, {"trainable_elements", elements}},
+                       {llvm::formatv("attached {0} adapters with {1} trainable elements", attached,
+                                      elements)}});
   }
 };
 } // namespace

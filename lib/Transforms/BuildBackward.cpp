@@ -38,8 +38,8 @@ public:
     for (Operation &op : block)
       forward.push_back(&op);
     BoundaryOp::create(builder, loss.getLoc());
-    Value seed = ConstantOp::create(builder, loss.getLoc(), loss.getType(),
-                                    builder.getF64FloatAttr(1.0));
+    Value seed =
+        ConstantOp::create(builder, loss.getLoc(), loss.getType(), builder.getF64FloatAttr(1.0));
     gradients[loss] = seed;
     for (Operation *op : llvm::reverse(forward))
       visit(op);
@@ -111,11 +111,11 @@ struct BuildBackwardPass : ft::impl::BuildBackwardBase<BuildBackwardPass> {
     int64_t elements = 0;
     for (Trainable &trainable : trainables)
       elements += trainable.parameter.getTensorType().getNumElements();
-    addReport(module, {"ft-build-backward",
-                       {{"trainable_tensors", (int64_t)trainables.size()},
-                        {"trainable_elements", elements}},
-                       {llvm::formatv("{0} trainable tensors, {1} elements", trainables.size(),
-                                      elements)}});
+    addReport(
+        module,
+        {"ft-build-backward",
+         {{"trainable_tensors", (int64_t)trainables.size()}, {"trainable_elements", elements}},
+         {llvm::formatv("{0} trainable tensors, {1} elements", trainables.size(), elements)}});
   }
 
   /// Accumulators and moments behind each trainable parameter, named after it.
@@ -193,8 +193,8 @@ struct BuildBackwardPass : ft::impl::BuildBackwardBase<BuildBackwardPass> {
     if (update) {
       Value norm = buildOptimizer(builder, step.getArgument(3), grads);
       result.getOperandsMutable().append(norm);
-      step.setFunctionType(builder.getFunctionType(step.getArgumentTypes(),
-                                                   result.getOperandTypes()));
+      step.setFunctionType(
+          builder.getFunctionType(step.getArgumentTypes(), result.getOperandTypes()));
     } else {
       for (auto [trainable, grad] : llvm::zip(trainables, grads))
         commit(builder, trainable.accumulator, grad);
@@ -205,9 +205,9 @@ struct BuildBackwardPass : ft::impl::BuildBackwardBase<BuildBackwardPass> {
   /// The optimizer alone, from the accumulators.
   void buildUpdate(func::FuncOp forward) {
     OpBuilder builder(forward);
-    auto update = func::FuncOp::create(
-        builder, forward.getLoc(), "update",
-        builder.getFunctionType({forward.getArgumentTypes()[3]}, {}));
+    auto update =
+        func::FuncOp::create(builder, forward.getLoc(), "update",
+                             builder.getFunctionType({forward.getArgumentTypes()[3]}, {}));
     builder.setInsertionPointToStart(update.addEntryBlock());
     SmallVector<Value> grads;
     for (Trainable &trainable : trainables)
@@ -216,8 +216,8 @@ struct BuildBackwardPass : ft::impl::BuildBackwardBase<BuildBackwardPass> {
     if (!grads.empty())
       results.push_back(buildOptimizer(builder, update.getArgument(0), grads));
     func::ReturnOp::create(builder, forward.getLoc(), results);
-    update.setFunctionType(builder.getFunctionType(update.getArgumentTypes(),
-                                                   ValueRange(results).getTypes()));
+    update.setFunctionType(
+        builder.getFunctionType(update.getArgumentTypes(), ValueRange(results).getTypes()));
   }
 
   /// Clipping and AdamW over all trainables, accumulators back to zero. Returns the norm.
@@ -236,11 +236,11 @@ struct BuildBackwardPass : ft::impl::BuildBackwardBase<BuildBackwardPass> {
     for (auto [trainable, grad] : llvm::zip(trainables, grads)) {
       Location at = trainable.parameter.getLoc();
       Type type = grad.getType();
-      auto adamw = AdamWOp::create(
-          builder, at, type, type, type, read(builder, trainable.parameter), grad,
-          read(builder, trainable.moment1), read(builder, trainable.moment2), clip, lr, beta1,
-          beta2, epsilon, decay, bc1, bc2,
-          trainable.parameter.getNoDecay() ? UnitAttr() : builder.getUnitAttr());
+      auto adamw =
+          AdamWOp::create(builder, at, type, type, type, read(builder, trainable.parameter), grad,
+                          read(builder, trainable.moment1), read(builder, trainable.moment2), clip,
+                          lr, beta1, beta2, epsilon, decay, bc1, bc2,
+                          trainable.parameter.getNoDecay() ? UnitAttr() : builder.getUnitAttr());
       commit(builder, trainable.parameter, adamw.getNewParam());
       commit(builder, trainable.moment1, adamw.getNewMoment1());
       commit(builder, trainable.moment2, adamw.getNewMoment2());

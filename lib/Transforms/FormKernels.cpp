@@ -50,8 +50,7 @@ std::optional<KernelFamily> familyOf(Operation *op) {
       .Case([](AttentionGradQueryOp) { return KernelFamily::attention_grad_query; })
       .Case<AttentionGradKeyOp, AttentionGradValueOp>(
           [](auto) { return KernelFamily::attention_grad_key_value; })
-      .Case<LinearCrossEntropyOp, LinearCrossEntropyGradInputOp,
-            LinearCrossEntropyGradWeightOp>(
+      .Case<LinearCrossEntropyOp, LinearCrossEntropyGradInputOp, LinearCrossEntropyGradWeightOp>(
           [](auto) { return KernelFamily::linear_cross_entropy; })
       .Case([](GlobalNormOp) { return KernelFamily::global_norm; })
       .Case<RowReductionOpInterface>([](auto) { return KernelFamily::row_reduce; })
@@ -161,9 +160,8 @@ private:
         unsigned shared = family == KernelFamily::linear_cross_entropy ? 5 : op->getNumOperands();
         bool same = llvm::equal(op->getOperands().take_front(shared),
                                 group->ops.front()->getOperands().take_front(shared));
-        bool dependent = llvm::any_of(op->getOperands(), [&](Value operand) {
-          return groupOf(operand) == group.get();
-        });
+        bool dependent = llvm::any_of(
+            op->getOperands(), [&](Value operand) { return groupOf(operand) == group.get(); });
         if (same && !dependent && join(group.get(), op))
           return;
         break;
@@ -197,9 +195,8 @@ private:
       // The later product of two, so that the earlier one's buffer is what it starts from.
       for (Value operand : llvm::reverse(op->getOperands())) {
         Group *group = groupOf(operand);
-        if (group && accumulates(group->family) && group->ops.size() == 1 &&
-            operand.hasOneUse() && groupOf(op->getOperand(0)) != groupOf(op->getOperand(1)) &&
-            join(group, op)) {
+        if (group && accumulates(group->family) && group->ops.size() == 1 && operand.hasOneUse() &&
+            groupOf(op->getOperand(0)) != groupOf(op->getOperand(1)) && join(group, op)) {
           group->closed = true;
           return;
         }
@@ -216,8 +213,7 @@ private:
         continue;
       for (Operation *user : operand.getUsers()) {
         Group *group = byOp.lookup(user);
-        if (group && group->family == KernelFamily::map && sameShape(group, op) &&
-            join(group, op))
+        if (group && group->family == KernelFamily::map && sameShape(group, op) && join(group, op))
           return;
       }
     }

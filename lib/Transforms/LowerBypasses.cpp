@@ -40,8 +40,7 @@ struct LowerBypassesPass : ft::impl::LowerBypassesBase<LowerBypassesPass> {
     getOperation().walk([&](BypassOp op) { bypasses.push_back(op); });
     for (BypassOp bypass : bypasses)
       lower(bypass, rewriter);
-    addReport(getOperation(),
-              {"ft-lower-bypasses", {{"bypasses", (int64_t)bypasses.size()}}, {}});
+    addReport(getOperation(), {"ft-lower-bypasses", {{"bypasses", (int64_t)bypasses.size()}}, {}});
   }
 };
 } // namespace

@@ -69,10 +69,10 @@ struct PruneGraphPass : ft::impl::PruneGraphBase<PruneGraphPass> {
       report.statistics.emplace_back(name + ".ops_removed", ops);
       report.statistics.emplace_back(name + ".weight_gradients_removed", weightGradients);
       report.statistics.emplace_back(name + ".saved_bytes_spared", spared);
-      report.remarks.push_back(
-          llvm::formatv("{0}: dropped {1} weight gradients and {2} other ops; the backward no longer "
-                        "reads {3} of forward values",
-                        name, weightGradients, ops - weightGradients, formatBytes(spared)));
+      report.remarks.push_back(llvm::formatv(
+          "{0}: dropped {1} weight gradients and {2} other ops; the backward no longer "
+          "reads {3} of forward values",
+          name, weightGradients, ops - weightGradients, formatBytes(spared)));
     }
     addReport(getOperation(), report);
   }

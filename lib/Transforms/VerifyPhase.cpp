@@ -49,9 +49,10 @@ struct VerifyPhasePass : ft::impl::VerifyPhaseBase<VerifyPhasePass> {
         offend(op, "run ft-attach-adapters");
       if (reached >= 2 && isa<BypassOp>(op))
         offend(op, "run ft-lower-bypasses");
-      bool value = isa_and_present<FTDialect>(op->getDialect()) &&
-                   !isa<ReadOp, CommitOp, RunValueOp, BoundaryOp, KernelOp, YieldOp, ParameterOp,
-                        AdapterOp>(op);
+      bool value =
+          isa_and_present<FTDialect>(op->getDialect()) &&
+          !isa<ReadOp, CommitOp, RunValueOp, BoundaryOp, KernelOp, YieldOp, ParameterOp, AdapterOp>(
+              op);
       if (reached >= 4 && value && !op->getParentOfType<KernelOp>())
         offend(op, "every value op must be inside a kernel; run ft-form-kernels");
     });

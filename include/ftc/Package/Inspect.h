@@ -12,8 +12,8 @@
 namespace ftc {
 
 /// One JSON object. Sizes in bytes. A kernel's `count`, `flops` and `bytes` are those of one
-/// `train_step` (of the first entry point, where there is no such); `launches` has the count of each
-/// entry point. Same package, same text.
+/// `train_step` (of the first entry point, where there is no such); `launches` has the count of
+/// each entry point. Same package, same text.
 std::string inspectJson(const Package &package);
 
 /// The same for people: tables of at most 100 columns, sizes in binary units.

@@ -35,7 +35,8 @@ constexpr uint64_t alignedBytes(uint64_t bytes) {
 /// Bytes of one element.
 unsigned elementBytes(package::DType dtype);
 /// Bytes of a dense tensor; nothing where a dimension is below 1 or the product is over 2^60.
-std::optional<uint64_t> tensorBytes(package::DType dtype, const flatbuffers::Vector<int64_t> &shape);
+std::optional<uint64_t> tensorBytes(package::DType dtype,
+                                    const flatbuffers::Vector<int64_t> &shape);
 /// `f32[512, 64]`
 std::string typeString(package::DType dtype, const flatbuffers::Vector<int64_t> &shape);
 
@@ -58,7 +59,8 @@ enum class RunField : uint8_t {
 };
 constexpr unsigned runFields = 9;
 
-/// The scratch that one thread of the CPU runtime needs for this package: the largest of its kernels.
+/// The scratch that one thread of the CPU runtime needs for this package: the largest of its
+/// kernels.
 uint64_t cpuScratchBytes(const package::Package &package);
 /// What one kernel needs: its own figure, or that of a product that has to convert an operand.
 uint64_t cpuScratchBytes(const package::Kernel &kernel);
@@ -67,8 +69,9 @@ uint64_t cpuScratchBytes(const package::Kernel &kernel);
 /// checks changes nothing here). Immutable, so threads may share it.
 ///
 /// Checked, in this order: size and identifier, the checksum over everything, the size prefix, the
-/// FlatBuffers structure, format version and schema, target and CPU ABI; then what it says: every enum,
-/// index, shape, size, offset and sum (lib/Package/Verify*.cpp). The first failure is the error.
+/// FlatBuffers structure, format version and schema, target and CPU ABI; then what it says: every
+/// enum, index, shape, size, offset and sum (lib/Package/Verify*.cpp). The first failure is the
+/// error.
 class Package {
 public:
   static Result<std::unique_ptr<Package>> open(const std::string &path);

@@ -19,12 +19,13 @@ struct PackageContents {
   std::vector<char> code; ///< ELF image of the kernels
 };
 
-/// The module attribute (a dictionary) with what the runtime needs to know and no op says: hashes of
-/// the configs, the resolved training config, output kind, files to write beside trained weights.
+/// The module attribute (a dictionary) with what the runtime needs to know and no op says: hashes
+/// of the configs, the resolved training config, output kind, files to write beside trained
+/// weights.
 inline constexpr llvm::StringLiteral kPackageAttr = "ftc.package";
 
-/// Serializes a planned module. Kernels must carry the target's attributes (Target/CPU/CPU.h). Errors
-/// are diagnostics on the op to blame.
+/// Serializes a planned module. Kernels must carry the target's attributes (Target/CPU/CPU.h).
+/// Errors are diagnostics on the op to blame.
 mlir::FailureOr<std::vector<uint8_t>> writePackage(mlir::ModuleOp module,
                                                    const PackageContents &contents);
 

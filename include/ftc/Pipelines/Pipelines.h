@@ -21,8 +21,8 @@ inline constexpr llvm::StringLiteral kFrontendStep = "frontend";
 /// The passes by their flags, in order; each is a step at which a compilation can stop and go on.
 std::vector<std::string> pipelineSteps();
 
-/// The steps that a module has still to go through, by the reports that it carries: empty when it is
-/// planned, all when it comes from the frontend.
+/// The steps that a module has still to go through, by the reports that it carries: empty when it
+/// is planned, all when it comes from the frontend.
 std::vector<std::string> remainingSteps(mlir::ModuleOp module);
 
 /// Adds the passes from behind the module's last step up to and with `stopAfter` (empty: all).

@@ -18,7 +18,8 @@ using AttachMethod = llvm::FailureOr<BypassOp> (*)(AdapterOp adapter, LinearOp t
 /// The method of that name (`ft.adapter "lora"`), or null.
 AttachMethod lookupAdapterMethod(llvm::StringRef name);
 
-/// LoRA: y + scaling * B(A x), A [r, in], B [out, r]; one file per method in lib/Transforms/Adapters.
+/// LoRA: y + scaling * B(A x), A [r, in], B [out, r]; one file per method in
+/// lib/Transforms/Adapters.
 llvm::FailureOr<BypassOp> attachLora(AdapterOp adapter, LinearOp target,
                                      mlir::OpBuilder &parameters, mlir::OpBuilder &builder);
 

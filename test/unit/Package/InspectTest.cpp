@@ -17,7 +17,8 @@ namespace {
 
 std::unique_ptr<Package> toy() {
   std::vector<uint8_t> file = finishPackage(toyPackage(fakeCode()).content);
-  Result<std::unique_ptr<Package>> package = Package::fromMemory(file.data(), file.size(), "toy.ftp");
+  Result<std::unique_ptr<Package>> package =
+      Package::fromMemory(file.data(), file.size(), "toy.ftp");
   EXPECT_TRUE(package) << package.error().str();
   return package ? *std::move(package) : nullptr;
 }
@@ -86,8 +87,8 @@ TEST(Inspect, SameTextEachTime) {
 TEST(Inspect, Text) {
   std::string text = inspectText(*toy());
   for (const char *part :
-       {"toy.ftp\n", "target cpu x86-64", "24 tokens (2 x 12)", "parameters", "880 B",
-        "train_step", "embed", "ft-test: things = 7", "a remark", "the arena is fullest in train_step"})
+       {"toy.ftp\n", "target cpu x86-64", "24 tokens (2 x 12)", "parameters", "880 B", "train_step",
+        "embed", "ft-test: things = 7", "a remark", "the arena is fullest in train_step"})
     EXPECT_NE(text.find(part), std::string::npos) << part << '\n' << text;
   for (size_t begin = 0; begin < text.size();) {
     size_t end = text.find('\n', begin);

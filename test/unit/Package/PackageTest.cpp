@@ -51,8 +51,8 @@ TEST(Package, GoodFromFile) {
   ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
   std::string path = joinPath(pattern, "toy.ftp");
   std::vector<uint8_t> file = finishPackage(toyPackage(fakeCode()).content);
-  ASSERT_TRUE(writeFileAtomically(
-      path, {reinterpret_cast<const char *>(file.data()), file.size()}));
+  ASSERT_TRUE(
+      writeFileAtomically(path, {reinterpret_cast<const char *>(file.data()), file.size()}));
   Result<std::unique_ptr<Package>> package = Package::open(path);
   ASSERT_TRUE(package) << package.error().str();
   EXPECT_EQ((*package)->path(), path);
@@ -90,16 +90,14 @@ TEST(Package, NoPackage) {
   }
 }
 
-TEST(Package, NullOfNoBytes) {
-  EXPECT_FALSE(Package::fromMemory(nullptr, 0));
-}
+TEST(Package, NullOfNoBytes) { EXPECT_FALSE(Package::fromMemory(nullptr, 0)); }
 
 TEST(Package, TensorBytes) {
   auto bytes = [](package::DType dtype, std::vector<int64_t> shape) {
     flatbuffers::FlatBufferBuilder builder;
     builder.Finish(builder.CreateVector(shape));
-    return tensorBytes(dtype, *flatbuffers::GetRoot<flatbuffers::Vector<int64_t>>(
-                                  builder.GetBufferPointer()));
+    return tensorBytes(
+        dtype, *flatbuffers::GetRoot<flatbuffers::Vector<int64_t>>(builder.GetBufferPointer()));
   };
   EXPECT_EQ(bytes(DType::f32, {}), 4u);
   EXPECT_EQ(bytes(DType::bf16, {3, 5}), 30u);

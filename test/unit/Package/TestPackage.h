@@ -220,11 +220,12 @@ private:
 };
 
 /// The toy that the tests run: for token t with id i, y[t] = table[i] . w; the loss is the sum of
-/// (y[t] - targets[t])^2 over predicted tokens times inv_items; w is trained by gradient descent with
-/// clipping. Two products, six kernels, all five entry points. `code` may be empty bytes of an ELF
-/// header where nothing is to run.
+/// (y[t] - targets[t])^2 over predicted tokens times inv_items; w is trained by gradient descent
+/// with clipping. Two products, six kernels, all five entry points. `code` may be empty bytes of an
+/// ELF header where nothing is to run.
 struct Toy {
-  static constexpr int64_t batch = 2, length = 12, tokens = 24, segments = 4, vocab = 11, width = 20;
+  static constexpr int64_t batch = 2, length = 12, tokens = 24, segments = 4, vocab = 11,
+                           width = 20;
 };
 
 inline void toyEntry(PackageMaker &maker, const std::string &name) {
@@ -254,9 +255,10 @@ inline void toyEntry(PackageMaker &maker, const std::string &name) {
   if (update) {
     Operand norm = maker.output(entry, "grad_norm");
     maker.launch(entry, Norm, 1, {maker.place("w.accumulator"), norm}, n, n * 4);
-    maker.launch(entry, Update, n,
-                 {maker.place("w"), maker.place("w.accumulator"), maker.place("w.moment1"), run, norm},
-                 6 * n, n * 16);
+    maker.launch(
+        entry, Update, n,
+        {maker.place("w"), maker.place("w.accumulator"), maker.place("w.moment1"), run, norm},
+        6 * n, n * 16);
   }
   entry.peak_launch = static_cast<uint32_t>(entry.launches.size() - 1);
 }

@@ -29,7 +29,8 @@ TEST_P(Refused, WithAMessageThatNamesThePlace) {
   PackageMaker maker = toyPackage(fakeCode());
   GetParam().change(maker.content);
   std::vector<uint8_t> file = finishPackage(maker.content);
-  Result<std::unique_ptr<Package>> package = Package::fromMemory(file.data(), file.size(), "toy.ftp");
+  Result<std::unique_ptr<Package>> package =
+      Package::fromMemory(file.data(), file.size(), "toy.ftp");
   ASSERT_FALSE(package);
   EXPECT_EQ(package.error().where, "toy.ftp");
   EXPECT_NE(package.error().message.find(GetParam().message), std::string::npos)
@@ -62,7 +63,8 @@ const Refusal header[] = {
     {"vocab", [](P &p) { p.vocab = 0; }, "vocab: is 0"},
     {"output", [](P &p) { p.output = static_cast<package::Output>(7); }, "output: has the unknown"},
     {"train_config", [](P &p) { p.train_config = "{"; }, "train_config:1:2"},
-    {"train_config_kind", [](P &p) { p.train_config = "[]"; }, "train_config: is not a JSON object"},
+    {"train_config_kind", [](P &p) { p.train_config = "[]"; },
+     "train_config: is not a JSON object"},
 };
 INSTANTIATE_TEST_SUITE_P(Header, Refused, ::testing::ValuesIn(header));
 
@@ -71,15 +73,19 @@ const Refusal tensors[] = {
     {"name_nul", [](P &p) { p.tensors[1]->name = std::string("a\0b", 3); }, "tensor 1: the name"},
     {"twice", [](P &p) { p.tensors[4]->name = "w"; }, "tensors: two are named 'w'"},
     {"key", [](P &p) { p.tensors[0]->key = ""; }, "tensor 0 'table': the key"},
-    {"role", [](P &p) { p.tensors[0]->role = static_cast<Role>(6); }, "tensor 0 'table': has an unknown role"},
-    {"dtype", [](P &p) { p.tensors[0]->dtype = static_cast<DType>(4); }, "tensor 0 'table': has an unknown"},
-    {"init", [](P &p) { p.tensors[0]->init = static_cast<InitKind>(9); }, "tensor 0 'table': has an unknown"},
+    {"role", [](P &p) { p.tensors[0]->role = static_cast<Role>(6); },
+     "tensor 0 'table': has an unknown role"},
+    {"dtype", [](P &p) { p.tensors[0]->dtype = static_cast<DType>(4); },
+     "tensor 0 'table': has an unknown"},
+    {"init", [](P &p) { p.tensors[0]->init = static_cast<InitKind>(9); },
+     "tensor 0 'table': has an unknown"},
     {"i32", [](P &p) { p.tensors[0]->dtype = DType::i32; }, "has dtype i32"},
     {"shape", [](P &p) { p.tensors[1]->shape = {1, 0}; }, "the shape f32[1, 0]"},
     {"shape_negative", [](P &p) { p.tensors[1]->shape = {-1, -20}; }, "the shape f32[-1, -20]"},
     {"shape_overflow", [](P &p) { p.tensors[0]->shape = {int64_t{1} << 33, int64_t{1} << 33}; },
      "is too large"},
-    {"bytes", [](P &p) { p.tensors[0]->bytes -= 4; }, "tensor 0 'table': bytes is 876, but f32[11, 20] takes 880"},
+    {"bytes", [](P &p) { p.tensors[0]->bytes -= 4; },
+     "tensor 0 'table': bytes is 876, but f32[11, 20] takes 880"},
     {"offset", [](P &p) { p.tensors[2]->offset += 4; }, "tensor 2 'w.moment1': offset"},
     {"outside", [](P &p) { p.tensors[4]->offset += 64; }, "tensor 4 'cos': lies at"},
     {"far_outside", [](P &p) { p.tensors[4]->offset = ~uint64_t{63}; }, "tensor 4 'cos': lies at"},
@@ -88,16 +94,26 @@ const Refusal tensors[] = {
     {"owner", [](P &p) { p.tensors[2]->owner = 5; }, "tensor 2 'w.moment1': owner is 5"},
     {"owner_role", [](P &p) { p.tensors[2]->owner = 0; }, "tensor 2 'w.moment1': owner is 0"},
     {"owner_none", [](P &p) { p.tensors[3]->owner = -1; }, "tensor 3 'w.accumulator': owner is -1"},
-    {"owner_shape", [](P &p) { p.tensors[3]->shape = {20, 1}; }, "has not the shape of its owner 'w'"},
+    {"owner_shape", [](P &p) { p.tensors[3]->shape = {20, 1}; },
+     "has not the shape of its owner 'w'"},
     {"owner_of_base", [](P &p) { p.tensors[0]->owner = 1; }, "only moments and accumulators"},
     {"init_base", [](P &p) { p.tensors[0]->init = InitKind::zeros; }, "init zeros is not for base"},
-    {"init_file", [](P &p) { p.tensors[2]->init = InitKind::file; }, "init file is for base and trainable"},
-    {"init_random", [](P &p) { p.tensors[2]->init = InitKind::normal; }, "init normal is for trainable"},
-    {"init_std", [](P &p) { p.tensors[1]->init = InitKind::normal; p.tensors[1]->init_std = -1; },
+    {"init_file", [](P &p) { p.tensors[2]->init = InitKind::file; },
+     "init file is for base and trainable"},
+    {"init_random", [](P &p) { p.tensors[2]->init = InitKind::normal; },
+     "init normal is for trainable"},
+    {"init_std",
+     [](P &p) {
+       p.tensors[1]->init = InitKind::normal;
+       p.tensors[1]->init_std = -1;
+     },
      "standard deviation"},
-    {"rope_role", [](P &p) { p.tensors[1]->init = InitKind::rope_sin; }, "is for tables of two dimensions"},
-    {"rope_columns", [](P &p) { p.tensors[4]->inv_freq.pop_back(); }, "one inverse frequency for each column"},
-    {"rope_none", [](P &p) { p.tensors[4]->inv_freq.clear(); }, "one inverse frequency for each column"},
+    {"rope_role", [](P &p) { p.tensors[1]->init = InitKind::rope_sin; },
+     "is for tables of two dimensions"},
+    {"rope_columns", [](P &p) { p.tensors[4]->inv_freq.pop_back(); },
+     "one inverse frequency for each column"},
+    {"rope_none", [](P &p) { p.tensors[4]->inv_freq.clear(); },
+     "one inverse frequency for each column"},
     {"rope_nan", [](P &p) { p.tensors[4]->inv_freq[0] = std::numeric_limits<float>::quiet_NaN(); },
      "not finite"},
     {"rope_scale", [](P &p) { p.tensors[4]->init_scale = std::numeric_limits<double>::infinity(); },
@@ -109,12 +125,15 @@ const Refusal kernels[] = {
     {"name", [](P &p) { p.kernels[0]->name = ""; }, "kernel 0: the name is empty"},
     {"twice", [](P &p) { p.kernels[1]->name = "embed"; }, "kernels: two are named 'embed'"},
     {"family", [](P &p) { p.kernels[0]->family = ""; }, "kernel 0 'embed': the family"},
-    {"access", [](P &p) { p.kernels[0]->args[0]->access = static_cast<Access>(3); }, "argument 0 has an unknown"},
-    {"dtype", [](P &p) { p.kernels[0]->args[2]->dtype = static_cast<DType>(200); }, "argument 2 has an unknown"},
+    {"access", [](P &p) { p.kernels[0]->args[0]->access = static_cast<Access>(3); },
+     "argument 0 has an unknown"},
+    {"dtype", [](P &p) { p.kernels[0]->args[2]->dtype = static_cast<DType>(200); },
+     "argument 2 has an unknown"},
     {"no_args", [](P &p) { p.kernels[0]->args.clear(); }, "kernel 0 'embed': has no arguments"},
     {"grain", [](P &p) { p.kernels[0]->grain = 0; }, "kernel 0 'embed': grain is 0"},
     {"scratch", [](P &p) { p.kernels[0]->scratch_bytes = uint64_t{1} << 40; }, "scratch_bytes is"},
-    {"scratch_unreported", [](P &p) { p.kernels[0]->scratch_bytes = 128; }, "memory.workspace: is 0 bytes, but one thread needs 128"},
+    {"scratch_unreported", [](P &p) { p.kernels[0]->scratch_bytes = 128; },
+     "memory.workspace: is 0 bytes, but one thread needs 128"},
     {"neither", [](P &p) { p.kernels[0]->symbol.clear(); }, "either a product or a symbol"},
     {"both", [](P &p) { p.kernels[1]->symbol = "x"; }, "either a product or a symbol"},
     {"m", [](P &p) { p.kernels[1]->gemm->m = 0; }, "kernel 1 'product': gemm.m is 0"},
@@ -125,10 +144,14 @@ const Refusal kernels[] = {
     {"ldc", [](P &p) { p.kernels[1]->gemm->ldc = int64_t{1} << 40; }, "gemm.ldc is"},
     {"scale", [](P &p) { p.kernels[1]->gemm->scale = 1e300; }, "gemm.scale is not finite"},
     {"gemm_args", [](P &p) { p.kernels[1]->args.pop_back(); }, "a product has 3 arguments, not 2"},
-    {"gemm_i32", [](P &p) { p.kernels[1]->args[0]->dtype = DType::i32; }, "argument 0 of a product is read"},
-    {"gemm_access", [](P &p) { p.kernels[1]->args[1]->access = Access::readwrite; }, "argument 1 of a product"},
-    {"gemm_result", [](P &p) { p.kernels[1]->args[2]->dtype = DType::bf16; }, "argument 2 of this product is f32, write"},
-    {"gemm_accumulate", [](P &p) { p.kernels[1]->gemm->accumulate = true; }, "argument 2 of this product is f32, readwrite"},
+    {"gemm_i32", [](P &p) { p.kernels[1]->args[0]->dtype = DType::i32; },
+     "argument 0 of a product is read"},
+    {"gemm_access", [](P &p) { p.kernels[1]->args[1]->access = Access::readwrite; },
+     "argument 1 of a product"},
+    {"gemm_result", [](P &p) { p.kernels[1]->args[2]->dtype = DType::bf16; },
+     "argument 2 of this product is f32, write"},
+    {"gemm_accumulate", [](P &p) { p.kernels[1]->gemm->accumulate = true; },
+     "argument 2 of this product is f32, readwrite"},
     {"no_code", [](P &p) { p.code.clear(); }, "code: is missing"},
     {"short_code", [](P &p) { p.code.resize(63); }, "code: is too short"},
     {"code_magic", [](P &p) { p.code[1] = 'X'; }, "code: is not a 64-bit x86 ELF"},
@@ -137,16 +160,28 @@ const Refusal kernels[] = {
 INSTANTIATE_TEST_SUITE_P(Kernels, Refused, ::testing::ValuesIn(kernels));
 
 const Refusal memory[] = {
-    {"parameters", [](P &p) { ++p.memory->parameters; }, "memory.parameters: is 881 bytes, but the base tensors take 880"},
+    {"parameters", [](P &p) { ++p.memory->parameters; },
+     "memory.parameters: is 881 bytes, but the base tensors take 880"},
     {"trainable", [](P &p) { p.memory->trainable -= 64; }, "memory.trainable: is 64"},
     {"gradients", [](P &p) { p.memory->gradients = 0; }, "memory.gradients: is 0"},
     {"optimizer", [](P &p) { p.memory->optimizer *= 2; }, "memory.optimizer: is"},
     {"tables", [](P &p) { p.memory->tables += 64; }, "memory.tables: is"},
     {"state", [](P &p) { p.memory->state += 64; }, "memory.state: is"},
     {"peak", [](P &p) { --p.memory->peak; }, "memory.peak: is"},
-    {"arena", [](P &p) { p.memory->arena += 64; p.memory->peak += 64; }, "memory.arena: is"},
-    {"arena_small", [](P &p) { p.memory->arena -= 64; p.memory->peak -= 64; }, "memory.arena: is"},
-    {"arena_overflow", [](P &p) { p.memory->arena = ~uint64_t{0}; }, "memory: the sizes of the tensors overflow"},
+    {"arena",
+     [](P &p) {
+       p.memory->arena += 64;
+       p.memory->peak += 64;
+     },
+     "memory.arena: is"},
+    {"arena_small",
+     [](P &p) {
+       p.memory->arena -= 64;
+       p.memory->peak -= 64;
+     },
+     "memory.arena: is"},
+    {"arena_overflow", [](P &p) { p.memory->arena = ~uint64_t{0}; },
+     "memory: the sizes of the tensors overflow"},
     {"saved", [](P &p) { p.memory->saved_activations = 1; }, "memory.saved_activations: is 1"},
     {"peak_entry", [](P &p) { p.memory->peak_entry = 5; }, "memory.peak_entry: is 5"},
     {"no_entries", [](P &p) { p.entries.clear(); }, "entries: there is none"},
@@ -156,79 +191,162 @@ INSTANTIATE_TEST_SUITE_P(Memory, Refused, ::testing::ValuesIn(memory));
 const Refusal entries[] = {
     {"name", [](P &p) { p.entries[3]->name = ""; }, "entry point 3: the name is empty"},
     {"twice", [](P &p) { p.entries[4]->name = "evaluate"; }, "entries: two are named 'evaluate'"},
-    {"no_launches", [](P &p) { p.entries[3]->launches.clear(); }, "entry point 3 'evaluate': has no launches"},
-    {"boundary", [](P &p) { p.entries[0]->boundary = 99; }, "entry point 0 'train_step': boundary is 99"},
-    {"peak_launch", [](P &p) { p.entries[0]->peak_launch = 7; }, "peak_launch is 7, but there are 7"},
+    {"no_launches", [](P &p) { p.entries[3]->launches.clear(); },
+     "entry point 3 'evaluate': has no launches"},
+    {"boundary", [](P &p) { p.entries[0]->boundary = 99; },
+     "entry point 0 'train_step': boundary is 99"},
+    {"peak_launch", [](P &p) { p.entries[0]->peak_launch = 7; },
+     "peak_launch is 7, but there are 7"},
     {"live", [](P &p) { p.entries[0]->live_bytes = 1 << 30; }, "live_bytes or saved_bytes is over"},
-    {"input_unknown", [](P &p) { p.entries[0]->inputs[1]->name = "ids"; }, "input 1 'ids': is no input that"},
-    {"input_twice", [](P &p) { p.entries[0]->inputs[1]->name = "targets"; }, "two inputs or outputs are named 'targets'"},
-    {"input_type", [](P &p) { p.entries[0]->inputs[1]->dtype = DType::f32; }, "input 1 'input_ids': is f32[24], not i32[24]"},
-    {"input_shape", [](P &p) { p.entries[0]->inputs[1]->shape = {12}; p.entries[0]->inputs[1]->bytes = 48; }, "is i32[12], not i32[24]"},
-    {"input_rank", [](P &p) { p.entries[0]->inputs[1]->shape = {2, 12}; }, "is i32[2, 12], not i32[24]"},
-    {"run_shape", [](P &p) { p.entries[0]->inputs[0]->shape = {8}; p.entries[0]->inputs[0]->bytes = 32; }, "is f32[8], not f32[9]"},
+    {"input_unknown", [](P &p) { p.entries[0]->inputs[1]->name = "ids"; },
+     "input 1 'ids': is no input that"},
+    {"input_twice", [](P &p) { p.entries[0]->inputs[1]->name = "targets"; },
+     "two inputs or outputs are named 'targets'"},
+    {"input_type", [](P &p) { p.entries[0]->inputs[1]->dtype = DType::f32; },
+     "input 1 'input_ids': is f32[24], not i32[24]"},
+    {"input_shape",
+     [](P &p) {
+       p.entries[0]->inputs[1]->shape = {12};
+       p.entries[0]->inputs[1]->bytes = 48;
+     },
+     "is i32[12], not i32[24]"},
+    {"input_rank", [](P &p) { p.entries[0]->inputs[1]->shape = {2, 12}; },
+     "is i32[2, 12], not i32[24]"},
+    {"run_shape",
+     [](P &p) {
+       p.entries[0]->inputs[0]->shape = {8};
+       p.entries[0]->inputs[0]->bytes = 32;
+     },
+     "is f32[8], not f32[9]"},
     {"port_bytes", [](P &p) { p.entries[0]->inputs[1]->bytes = 100; }, "bytes is 100"},
     {"port_offset", [](P &p) { p.entries[0]->inputs[1]->offset += 4; }, "is not a multiple of 64"},
-    {"port_outside", [](P &p) { p.entries[0]->inputs[1]->offset = ~uint64_t{63}; }, "outside the arena"},
-    {"port_dtype", [](P &p) { p.entries[0]->outputs[0]->dtype = static_cast<DType>(77); }, "output 0 'loss': has an unknown dtype"},
-    {"loss_shape", [](P &p) { p.entries[0]->outputs[0]->shape = {2}; p.entries[0]->outputs[0]->bytes = 8; }, "output 'loss' is f32[2]"},
-    {"no_loss", [](P &p) { p.entries[3]->outputs.clear(); }, "'evaluate': it lacks the output 'loss'"},
-    {"no_norm", [](P &p) { p.entries[2]->outputs.clear(); }, "'update': it lacks the input 'run' or the output"},
-    {"no_ids", [](P &p) { p.entries[3]->inputs[1]->name = "positions"; }, "it lacks the input 'input_ids'"},
-    {"update_with_batch", [](P &p) { p.entries[3]->name = "update"; p.entries[2]->name = "other"; }, "takes no batch, but has the input"},
-    {"kernel", [](P &p) { launchOf(p, 0, 2).kernel = 8; }, "entry point 0 'train_step', launch 2: kernel is 8"},
+    {"port_outside", [](P &p) { p.entries[0]->inputs[1]->offset = ~uint64_t{63}; },
+     "outside the arena"},
+    {"port_dtype", [](P &p) { p.entries[0]->outputs[0]->dtype = static_cast<DType>(77); },
+     "output 0 'loss': has an unknown dtype"},
+    {"loss_shape",
+     [](P &p) {
+       p.entries[0]->outputs[0]->shape = {2};
+       p.entries[0]->outputs[0]->bytes = 8;
+     },
+     "output 'loss' is f32[2]"},
+    {"no_loss", [](P &p) { p.entries[3]->outputs.clear(); },
+     "'evaluate': it lacks the output 'loss'"},
+    {"no_norm", [](P &p) { p.entries[2]->outputs.clear(); },
+     "'update': it lacks the input 'run' or the output"},
+    {"no_ids", [](P &p) { p.entries[3]->inputs[1]->name = "positions"; },
+     "it lacks the input 'input_ids'"},
+    {"update_with_batch",
+     [](P &p) {
+       p.entries[3]->name = "update";
+       p.entries[2]->name = "other";
+     },
+     "takes no batch, but has the input"},
+    {"kernel", [](P &p) { launchOf(p, 0, 2).kernel = 8; },
+     "entry point 0 'train_step', launch 2: kernel is 8"},
     {"site", [](P &p) { launchOf(p, 0, 2).site = 1; }, "launch 2 of 'residual': site is 1"},
     {"grid", [](P &p) { launchOf(p, 0, 0).grid = 0; }, "launch 0 of 'embed': grid is 0"},
-    {"grid_negative", [](P &p) { launchOf(p, 0, 0).grid = INT64_MIN; }, "grid is -9223372036854775808"},
-    {"operands", [](P &p) { launchOf(p, 0, 0).operands.pop_back(); }, "has 2 operands, but the kernel has 3"},
-    {"region", [](P &p) {
+    {"grid_negative", [](P &p) { launchOf(p, 0, 0).grid = INT64_MIN; },
+     "grid is -9223372036854775808"},
+    {"operands", [](P &p) { launchOf(p, 0, 0).operands.pop_back(); },
+     "has 2 operands, but the kernel has 3"},
+    {"region",
+     [](P &p) {
        auto &o = launchOf(p, 0, 0).operands[0];
        o = Operand(o.offset(), o.bytes(), 0, static_cast<Region>(3));
-     }, "operand 0: has an unknown region"},
-    {"index", [](P &p) {
+     },
+     "operand 0: has an unknown region"},
+    {"index",
+     [](P &p) {
        auto &o = launchOf(p, 0, 0).operands[1];
        o = Operand(o.offset(), o.bytes(), 5, Region::bound);
-     }, "operand 1: tensor is 5, but there are 5"},
-    {"not_base", [](P &p) {
+     },
+     "operand 1: tensor is 5, but there are 5"},
+    {"not_base",
+     [](P &p) {
        auto &o = launchOf(p, 0, 0).operands[1];
        o = Operand(o.offset(), 80, 1, Region::bound);
-     }, "is bound to 'w', which is not a base tensor"},
-    {"arena_index", [](P &p) {
+     },
+     "is bound to 'w', which is not a base tensor"},
+    {"arena_index",
+     [](P &p) {
        auto &o = launchOf(p, 0, 0).operands[0];
        o = Operand(o.offset(), o.bytes(), 1, Region::arena);
-     }, "operand 0: index is 1"},
-    {"writes_base", [](P &p) {
-       launchOf(p, 0, 0).operands[2] = Operand(0, 880, 0, Region::bound);
-     }, "the kernel writes it, but it is the base tensor 'table'"},
-    {"empty", [](P &p) { auto &o = launchOf(p, 0, 0).operands[0]; o = changed(o, o.offset(), 0); },
+     },
+     "operand 0: index is 1"},
+    {"writes_base", [](P &p) { launchOf(p, 0, 0).operands[2] = Operand(0, 880, 0, Region::bound); },
+     "the kernel writes it, but it is the base tensor 'table'"},
+    {"empty",
+     [](P &p) {
+       auto &o = launchOf(p, 0, 0).operands[0];
+       o = changed(o, o.offset(), 0);
+     },
      "not whole elements"},
-    {"half_element", [](P &p) { auto &o = launchOf(p, 0, 0).operands[0]; o = changed(o, o.offset(), 94); },
+    {"half_element",
+     [](P &p) {
+       auto &o = launchOf(p, 0, 0).operands[0];
+       o = changed(o, o.offset(), 94);
+     },
      "not whole elements"},
-    {"misaligned", [](P &p) { auto &o = launchOf(p, 0, 0).operands[0]; o = changed(o, o.offset() + 2, 92); },
+    {"misaligned",
+     [](P &p) {
+       auto &o = launchOf(p, 0, 0).operands[0];
+       o = changed(o, o.offset() + 2, 92);
+     },
      "not whole elements"},
-    {"outside_arena", [](P &p) { auto &o = launchOf(p, 0, 0).operands[0]; o = changed(o, p.entries[0]->arena_bytes - 64, 96); },
+    {"outside_arena",
+     [](P &p) {
+       auto &o = launchOf(p, 0, 0).operands[0];
+       o = changed(o, p.entries[0]->arena_bytes - 64, 96);
+     },
      "outside the arena memory"},
-    {"wrapping", [](P &p) { auto &o = launchOf(p, 0, 0).operands[0]; o = changed(o, ~uint64_t{3}, 96); },
+    {"wrapping",
+     [](P &p) {
+       auto &o = launchOf(p, 0, 0).operands[0];
+       o = changed(o, ~uint64_t{3}, 96);
+     },
      "outside the arena memory"},
-    {"outside_state", [](P &p) { auto &o = launchOf(p, 0, 1).operands[1]; o = changed(o, p.memory->state, 80); },
+    {"outside_state",
+     [](P &p) {
+       auto &o = launchOf(p, 0, 1).operands[1];
+       o = changed(o, p.memory->state, 80);
+     },
      "outside the state memory"},
-    {"outside_bound", [](P &p) { auto &o = launchOf(p, 0, 0).operands[1]; o = changed(o, 4, 880); },
+    {"outside_bound",
+     [](P &p) {
+       auto &o = launchOf(p, 0, 0).operands[1];
+       o = changed(o, 4, 880);
+     },
      "outside the bound memory of 880"},
-    {"gemm_a", [](P &p) { auto &o = launchOf(p, 0, 1).operands[0]; o = changed(o, o.offset(), o.bytes() - 4); },
+    {"gemm_a",
+     [](P &p) {
+       auto &o = launchOf(p, 0, 1).operands[0];
+       o = changed(o, o.offset(), o.bytes() - 4);
+     },
      "operand 0: has 1916 bytes, but the product touches 1920"},
-    {"gemm_b", [](P &p) { auto &o = launchOf(p, 0, 1).operands[1]; o = changed(o, o.offset(), 76); },
+    {"gemm_b",
+     [](P &p) {
+       auto &o = launchOf(p, 0, 1).operands[1];
+       o = changed(o, o.offset(), 76);
+     },
      "operand 1: has 76 bytes, but the product touches 80"},
-    {"gemm_c", [](P &p) { p.kernels[1]->gemm->ldc = 2; }, "operand 2: has 96 bytes, but the product touches 188"},
-    {"gemm_stride", [](P &p) { p.kernels[1]->gemm->lda = 21; }, "operand 0: has 1920 bytes, but the product touches 2012"},
-    {"overlap", [](P &p) {
+    {"gemm_c", [](P &p) { p.kernels[1]->gemm->ldc = 2; },
+     "operand 2: has 96 bytes, but the product touches 188"},
+    {"gemm_stride", [](P &p) { p.kernels[1]->gemm->lda = 21; },
+     "operand 0: has 1920 bytes, but the product touches 2012"},
+    {"overlap",
+     [](P &p) {
        auto &operands = launchOf(p, 0, 0).operands;
        operands[2] = changed(operands[2], operands[0].offset(), operands[2].bytes());
-     }, "operands 0 and 2 overlap, and one of them is written"},
+     },
+     "operands 0 and 2 overlap, and one of them is written"},
 };
 INSTANTIATE_TEST_SUITE_P(Entries, Refused, ::testing::ValuesIn(entries));
 
 const Refusal files[] = {
     {"name", [](P &p) { p.files[0]->name = ""; }, "file 0: the name is empty"},
-    {"slash", [](P &p) { p.files[0]->name = "a/b"; }, "file 0: the name 'a/b' is not that of a file"},
+    {"slash", [](P &p) { p.files[0]->name = "a/b"; },
+     "file 0: the name 'a/b' is not that of a file"},
     {"up", [](P &p) { p.files[0]->name = ".."; }, "file 0: the name '..'"},
     {"absolute", [](P &p) { p.files[0]->name = "/etc/passwd"; }, "file 0: the name '/etc/passwd'"},
     {"twice", [](P &p) { p.files.push_back(std::make_unique<package::FileT>(*p.files[0])); },

@@ -70,8 +70,11 @@ namespace {
 TEST(Allocation, TheCountersCount) {
   calls = 0;
   counting = true;
-  free(malloc(10));
-  delete new int(3);
+  // Through a volatile, since the compiler may leave out what is freed at once.
+  void *volatile kept = malloc(10);
+  free(kept);
+  int *volatile number = new int(3);
+  delete number;
   void *page = mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   counting = false;
   munmap(page, 4096);
@@ -95,8 +98,9 @@ TEST(Allocation, StepsOfTheToy) {
       bool ok = true;
       int64_t items;
       for (const char *entry : {"train_step", "accumulate", "update", "evaluate", "gradients"})
-        ok &= ftc_run_entry(instance.get(), entry, std::string_view(entry) == "update" ? nullptr : &view,
-                            &run, &result, &error) == FTC_OK;
+        ok &= ftc_run_entry(instance.get(), entry,
+                            std::string_view(entry) == "update" ? nullptr : &view, &run, &result,
+                            &error) == FTC_OK;
       ok &= ftc_batch_items(instance.get(), &view, &items, &error) == FTC_OK;
       counting = false;
       ASSERT_TRUE(ok) << error.message;

@@ -4,7 +4,7 @@
 //===----------------------------------------------------------------------===//
 #include "RuntimeFixture.h"
 
-#include "ftc/Support/ftc::DType.h"
+#include "ftc/Support/DType.h"
 
 #include <cstring>
 
@@ -199,11 +199,13 @@ TEST_F(Binding, Adapter) {
   };
   EXPECT_EQ(loadAdapter(), FTC_INVALID_FILE);
   expectMessage("adapter_model.safetensors");
-  directory.write("adapter_model.safetensors", {{{"adapter.w", ftc::DType::F32, wShape}, ramp(20)}});
+  directory.write("adapter_model.safetensors",
+                  {{{"adapter.w", ftc::DType::F32, wShape}, ramp(20)}});
   ASSERT_EQ(loadAdapter(), FTC_OK) << error.message;
   EXPECT_EQ(readTensor(instance, "w", Toy::width), ramp(20));
 
-  directory.write("adapter_model.safetensors", {{{"adapter.w", ftc::DType::F32, {20, 1}}, ramp(20)}});
+  directory.write("adapter_model.safetensors",
+                  {{{"adapter.w", ftc::DType::F32, {20, 1}}, ramp(20)}});
   EXPECT_EQ(loadAdapter(), FTC_INVALID_FILE);
   expectMessage("'adapter.w' is F32 [20, 1], but the package has F32 [1, 20]");
   directory.write("adapter_model.safetensors", {{{"adapter.w", ftc::DType::F32, wShape}, ramp(20)},

@@ -71,11 +71,14 @@ void report(const Size &size, const Blas &blas, const std::vector<ThreadPool *> 
     for (int round = 0; round < 12; ++round)
       for (size_t i = 0; i < bodies.size(); ++i)
         best[i] = std::min(best[i], seconds([&] {
-                             for (int r = 0; r < repeats; ++r)
-                               bodies[i]();
-                           }) / repeats);
-    std::printf("%5lld x %5lld x %5lld %s  tiles %lldx%lld panels %lld  library %6.1f |", (long long)size.m,
-                (long long)size.n, (long long)size.k, layout == 0 ? "NN" : layout == 1 ? "NT" : "TN",
+                                      for (int r = 0; r < repeats; ++r)
+                                        bodies[i]();
+                                    }) / repeats);
+    std::printf("%5lld x %5lld x %5lld %s  tiles %lldx%lld panels %lld  library %6.1f |",
+                (long long)size.m, (long long)size.n, (long long)size.k,
+                layout == 0   ? "NN"
+                : layout == 1 ? "NT"
+                              : "TN",
                 (long long)tiling.rows, (long long)tiling.columns, (long long)tilingStored.panels,
                 flops / best[0] / 1e9);
     for (size_t i = 0; i < pools.size(); ++i)
@@ -106,8 +109,8 @@ int main(int argc, char **argv) {
     owned.push_back(*std::move(pool));
   }
   std::printf("OpenBLAS core %s; GFLOP/s, best of 12\n", (*blas)->core.c_str());
-  std::vector<Size> sizes = {{2048, 2048, 576}, {512, 16, 512}, {512, 512, 16},
-                             {16, 512, 512},    {512, 512, 512}, {512, 1536, 576},
+  std::vector<Size> sizes = {{2048, 2048, 576}, {512, 16, 512},   {512, 512, 16},
+                             {16, 512, 512},    {512, 512, 512},  {512, 1536, 576},
                              {512, 576, 1536},  {512, 49152, 576}};
   if (argc >= 4)
     sizes = {{std::atoll(argv[1]), std::atoll(argv[2]), std::atoll(argv[3])}};

@@ -15,7 +15,6 @@
 #include <vector>
 
 using namespace ftc;
-using package::DType;
 
 namespace {
 
@@ -38,27 +37,29 @@ ThreadPool &pool(unsigned threads) {
 /// A matrix as stored, with its values in double.
 struct Matrix {
   int64_t rows, columns, stride;
-  DType dtype;
+  package::DType dtype;
   std::vector<float> wide;
   std::vector<uint16_t> half;
 
-  Matrix(int64_t rows, int64_t columns, int64_t padding, DType dtype, unsigned salt)
+  Matrix(int64_t rows, int64_t columns, int64_t padding, package::DType dtype, unsigned salt)
       : rows(rows), columns(columns), stride(columns + padding), dtype(dtype) {
     size_t count = size_t(rows * stride);
     wide.resize(count);
-    half.resize(dtype == DType::f32 ? 0 : count);
+    half.resize(dtype == package::DType::f32 ? 0 : count);
     uint32_t state = salt * 2654435761u + 1;
     for (size_t i = 0; i < count; ++i) {
       state = state * 1664525u + 1013904223u;
       float value = float(int32_t(state >> 8) % 2001 - 1000) / 1000.0f;
-      if (dtype == DType::bf16)
+      if (dtype == package::DType::bf16)
         value = bf16ToF32(half[i] = f32ToBf16(value));
-      else if (dtype == DType::f16)
+      else if (dtype == package::DType::f16)
         value = f16ToF32(half[i] = f32ToF16(value));
       wide[i] = value;
     }
   }
-  const void *data() const { return dtype == DType::f32 ? (const void *)wide.data() : half.data(); }
+  const void *data() const {
+    return dtype == package::DType::f32 ? (const void *)wide.data() : half.data();
+  }
   double at(int64_t row, int64_t column) const { return wide[size_t(row * stride + column)]; }
 };
 
@@ -68,7 +69,8 @@ struct Problem {
   std::vector<float> before;
 
   Problem(int64_t m, int64_t n, int64_t k, bool transposeA, bool transposeB, bool accumulate,
-          DType typeA = DType::f32, DType typeB = DType::f32, int64_t padding = 0)
+          package::DType typeA = package::DType::f32, package::DType typeB = package::DType::f32,
+          int64_t padding = 0)
       : a(transposeA ? k : m, transposeA ? m : k, padding, typeA, 1),
         b(transposeB ? n : k, transposeB ? k : n, padding, typeB, 2) {
     shape.m = m;
@@ -122,14 +124,15 @@ struct Problem {
 };
 
 TEST(Gemm, LayoutsAndSizes) {
-  const int64_t sizes[][3] = {{1, 1, 1},   {1, 20, 24},  {24, 1, 20},  {7, 5, 3},    {16, 64, 128},
-                              {33, 65, 17}, {128, 130, 40}, {200, 16, 96}, {16, 200, 96}};
+  const int64_t sizes[][3] = {{1, 1, 1},      {1, 20, 24},   {24, 1, 20},
+                              {7, 5, 3},      {16, 64, 128}, {33, 65, 17},
+                              {128, 130, 40}, {200, 16, 96}, {16, 200, 96}};
   for (const auto &size : sizes)
     for (int layout = 0; layout < 4; ++layout)
       for (bool accumulate : {false, true})
         for (int64_t padding : {0, 5}) {
-          Problem problem(size[0], size[1], size[2], layout & 1, layout & 2, accumulate, DType::f32,
-                          DType::f32, padding);
+          Problem problem(size[0], size[1], size[2], layout & 1, layout & 2, accumulate,
+                          package::DType::f32, package::DType::f32, padding);
           SCOPED_TRACE(::testing::Message() << size[0] << 'x' << size[1] << 'x' << size[2] << ' '
                                             << layout << accumulate << padding);
           problem.check(problem.run(1));
@@ -138,8 +141,8 @@ TEST(Gemm, LayoutsAndSizes) {
 }
 
 TEST(Gemm, StoredTypes) {
-  for (DType typeA : {DType::f32, DType::bf16, DType::f16})
-    for (DType typeB : {DType::f32, DType::bf16, DType::f16})
+  for (package::DType typeA : {package::DType::f32, package::DType::bf16, package::DType::f16})
+    for (package::DType typeB : {package::DType::f32, package::DType::bf16, package::DType::f16})
       for (int layout = 0; layout < 4; ++layout) {
         SCOPED_TRACE(::testing::Message() << int(typeA) << int(typeB) << layout);
         Problem problem(45, 70, 52, layout & 1, layout & 2, layout == 1, typeA, typeB, 3);
@@ -149,17 +152,17 @@ TEST(Gemm, StoredTypes) {
 
 TEST(Gemm, PanelsOfTheContraction) {
   // Panels that are forced, and panels that a deep product needs.
-  for (DType typeB : {DType::f32, DType::bf16}) {
-    Problem problem(40, 50, 100, false, true, true, DType::bf16, typeB, 1);
+  for (package::DType typeB : {package::DType::f32, package::DType::bf16}) {
+    Problem problem(40, 50, 100, false, true, true, package::DType::bf16, typeB, 1);
     for (int64_t panels : {2, 3, 7, 50}) {
       SCOPED_TRACE(panels);
       problem.check(problem.run(2, {2, 3, panels}));
     }
   }
-  Problem deep(150, 1100, 3000, false, true, false, DType::f32, DType::bf16);
+  Problem deep(150, 1100, 3000, false, true, false, package::DType::f32, package::DType::bf16);
   ASSERT_GT(chooseTiling(deep.shape).panels, 1);
   deep.check(deep.run(2), 29);
-  Problem both(700, 160, 3500, true, false, true, DType::f16, DType::bf16);
+  Problem both(700, 160, 3500, true, false, true, package::DType::f16, package::DType::bf16);
   ASSERT_GT(chooseTiling(both.shape).panels, 1);
   both.check(both.run(2), 97);
 }
@@ -172,9 +175,10 @@ TEST(Gemm, TilesOfAnyNumber) {
 }
 
 TEST(Gemm, SameBitsFromAnyNumberOfThreads) {
-  for (DType type : {DType::f32, DType::bf16}) {
-    for (const auto &size : {std::array<int64_t, 3>{512, 16, 512}, {300, 1200, 96}, {64, 3000, 64}}) {
-      Problem problem(size[0], size[1], size[2], false, true, true, DType::f32, type);
+  for (package::DType type : {package::DType::f32, package::DType::bf16}) {
+    for (const auto &size :
+         {std::array<int64_t, 3>{512, 16, 512}, {300, 1200, 96}, {64, 3000, 64}}) {
+      Problem problem(size[0], size[1], size[2], false, true, true, package::DType::f32, type);
       ASSERT_GT(chooseTiling(problem.shape).rows * chooseTiling(problem.shape).columns, 1);
       std::vector<float> one = problem.run(1);
       for (unsigned threads : {2u, 3u, 8u}) {
@@ -195,8 +199,8 @@ TEST(Gemm, ScratchIsEnoughForEveryTile) {
           shape.m = m;
           shape.n = n;
           shape.k = k;
-          shape.typeA = types & 1 ? DType::bf16 : DType::f32;
-          shape.typeB = types & 2 ? DType::f16 : DType::f32;
+          shape.typeA = types & 1 ? package::DType::bf16 : package::DType::f32;
+          shape.typeB = types & 2 ? package::DType::f16 : package::DType::f32;
           GemmTiling tiling = chooseTiling(shape);
           ASSERT_GE(tiling.panels, 1);
           auto widest = [](int64_t extent, int64_t parts) {

@@ -62,7 +62,8 @@ inline std::vector<float> toyTable() {
   return table;
 }
 
-inline void bindToy(const InstancePtr &instance, const std::vector<float> &table, uint64_t seed = 3) {
+inline void bindToy(const InstancePtr &instance, const std::vector<float> &table,
+                    uint64_t seed = 3) {
   ftc_error error;
   const int64_t shape[] = {Toy::vocab, Toy::width};
   ASSERT_EQ(ftc_bind_tensor(instance.get(), "table", FTC_F32, 2, shape, table.data(), &error),

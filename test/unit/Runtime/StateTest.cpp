@@ -71,7 +71,8 @@ TEST(State, StoredAsBf16) {
   ftc_error error;
   ASSERT_EQ(ftc_state_read(instance.get(), "b", stored.data(), 14, &error), FTC_OK);
   for (size_t i = 0; i < 7; ++i)
-    EXPECT_EQ(stored[i], f32ToBf16(float((2.0 * uniform01(5, siteHash("b"), 0, i) - 1) / std::sqrt(7.0))));
+    EXPECT_EQ(stored[i],
+              f32ToBf16(float((2.0 * uniform01(5, siteHash("b"), 0, i) - 1) / std::sqrt(7.0))));
 }
 
 TEST(State, RotaryTables) {
@@ -85,7 +86,8 @@ TEST(State, RotaryTables) {
   }
   PackagePtr package;
   InstancePtr instance = initialized(maker, package, 5);
-  std::vector<float> cosines = readTensor(instance, "c", 900), sines = readTensor(instance, "s", 900);
+  std::vector<float> cosines = readTensor(instance, "c", 900),
+                     sines = readTensor(instance, "s", 900);
   const float frequencies[] = {1.0f, 0.1f, 0.037f};
   for (size_t p = 0; p < 300; ++p)
     for (size_t r = 0; r < 3; ++r) {
@@ -106,7 +108,8 @@ TEST(State, InitializingClearsMomentsAndAccumulators) {
   EXPECT_EQ(readTensor(instance, "w.moment1", Toy::width), ones);
   ASSERT_EQ(ftc_init_state(instance.get(), 5, &error), FTC_OK);
   EXPECT_EQ(readTensor(instance, "w.moment1", Toy::width), std::vector<float>(Toy::width, 0.0f));
-  EXPECT_EQ(readTensor(instance, "w.accumulator", Toy::width), std::vector<float>(Toy::width, 0.0f));
+  EXPECT_EQ(readTensor(instance, "w.accumulator", Toy::width),
+            std::vector<float>(Toy::width, 0.0f));
   EXPECT_NE(readTensor(instance, "w", Toy::width), ones);
 }
 

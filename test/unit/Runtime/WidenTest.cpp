@@ -26,8 +26,7 @@ TEST(Widen, EveryValueAtAnyAddress) {
     std::vector<float> wide(all.size());
     widen(dtype, shifted.data() + 1, wide.data(), int64_t(all.size()));
     for (size_t i = 0; i < all.size(); ++i) {
-      float expected =
-          dtype == package::DType::bf16 ? bf16ToF32(all[i]) : f16ToF32(all[i]);
+      float expected = dtype == package::DType::bf16 ? bf16ToF32(all[i]) : f16ToF32(all[i]);
       if (std::isnan(expected))
         EXPECT_TRUE(std::isnan(wide[i])) << i;
       else

@@ -1,0 +1,116 @@
+// Offsets by lifetime: what lives at the same time lies apart, what does not may share. Sizes are
+// rounded up to 64 bytes.
+// RUN: ft-opt %s --launch-plan-arena | FileCheck %s
+// A plan reads back, and planning again gives the same.
+// RUN: ft-opt %s --launch-plan-arena | ft-opt | FileCheck %s
+// RUN: ft-opt %s --launch-plan-arena --launch-plan-arena | FileCheck %s
+
+// The module needs the largest arena of its entry points.
+// CHECK: module attributes {
+// CHECK-SAME: {pass = "launch-plan-arena", remarks = ["chain: 512 B in the arena, 4 buffers, 1.000 of the lower bound",
+// CHECK-SAME: ["chain.arena_bytes", 512], ["chain.lower_bound_bytes", 512],
+// CHECK-SAME: launch.arena_bytes = 1920 : i64
+
+launch.kernel @fill map [#launch.arg<write element memref<?xf32>>] {
+  %c = arith.constant 0.0 : f32
+  launch.yield %c : f32
+}
+launch.kernel @copy map [#launch.arg<read element memref<?xf32>>, #launch.arg<write element memref<?xf32>>] {
+^bb0(%a: f32):
+  launch.yield %a : f32
+}
+
+// A chain of buffers of 256 bytes, each live for two launches: two places are enough.
+// CHECK-LABEL: launch.entry @chain arena(512) live(512) {
+// CHECK-NEXT: launch.alloc "a" at(0) : memref<64xf32>
+// CHECK-NEXT: launch.alloc "b" at(256) : memref<64xf32>
+// CHECK-NEXT: launch.alloc "c" at(0) : memref<64xf32>
+// CHECK-NEXT: launch.alloc "d" at(256) : memref<64xf32>
+launch.entry @chain {
+  %a = launch.alloc "a" : memref<64xf32>
+  %b = launch.alloc "b" : memref<64xf32>
+  %c = launch.alloc "c" : memref<64xf32>
+  %d = launch.alloc "d" : memref<64xf32>
+  launch.launch @fill site("0") grid(64) cost(0, 256) (%a) : memref<64xf32>
+  launch.launch @copy site("1") grid(64) cost(0, 512) (%a, %b) : memref<64xf32>, memref<64xf32>
+  launch.launch @copy site("2") grid(64) cost(0, 512) (%b, %c) : memref<64xf32>, memref<64xf32>
+  launch.launch @copy site("3") grid(64) cost(0, 512) (%c, %d) : memref<64xf32>, memref<64xf32>
+}
+
+// An input is filled before the first launch: it is live from the start, though read late. Behind its
+// last reader its place is free.
+// CHECK-LABEL: launch.entry @inputs arena(1024) live(1024) {
+// CHECK-NEXT: launch.input "run" at(512) : memref<128xf32>
+// CHECK-NEXT: launch.alloc "a" at(0) : memref<128xf32>
+// CHECK-NEXT: launch.alloc "b" at(512) : memref<128xf32>
+launch.entry @inputs {
+  %run = launch.input "run" : memref<128xf32>
+  %a = launch.alloc "a" : memref<128xf32>
+  %b = launch.alloc "b" : memref<128xf32>
+  launch.launch @fill site("0") grid(128) cost(0, 512) (%a) : memref<128xf32>
+  launch.launch @copy site("1") grid(128) cost(0, 1024) (%run, %a) : memref<128xf32>, memref<128xf32>
+  launch.launch @copy site("2") grid(128) cost(0, 1024) (%a, %b) : memref<128xf32>, memref<128xf32>
+}
+
+// A returned buffer lives to the end; a scalar takes 64 bytes; what no launch touches takes no room.
+// CHECK-LABEL: launch.entry @outputs arena(128) live(128) {
+// CHECK-NEXT: launch.alloc "loss" at(0) : memref<f32>
+// CHECK-NEXT: launch.alloc "later" at(64) : memref<1xf32>
+// CHECK-NEXT: launch.alloc "unused" at(0) : memref<4096xf32>
+launch.entry @outputs {
+  %loss = launch.alloc "loss" : memref<f32>
+  %later = launch.alloc "later" : memref<1xf32>
+  %unused = launch.alloc "unused" : memref<4096xf32>
+  %view = launch.view %loss[0] : memref<f32> -> memref<1xf32>
+  launch.launch @fill site("0") grid(1) cost(0, 4) (%view) : memref<1xf32>
+  launch.launch @fill site("1") grid(1) cost(0, 4) (%later) : memref<1xf32>
+  launch.output "loss", %loss : memref<f32>
+}
+
+// A view keeps its buffer: %a is read through one in the last launch.
+// CHECK-LABEL: launch.entry @views arena(512) live(512) {
+// CHECK-NEXT: launch.alloc "a" at(0)
+// CHECK-NEXT: launch.alloc "b" at(256)
+launch.entry @views {
+  %a = launch.alloc "a" : memref<64xf32>
+  %b = launch.alloc "b" : memref<64xf32>
+  launch.launch @fill site("0") grid(64) cost(0, 256) (%a) : memref<64xf32>
+  launch.launch @fill site("1") grid(64) cost(0, 256) (%b) : memref<64xf32>
+  %part = launch.view %a[32] : memref<64xf32> -> memref<32xf32>
+  launch.launch @fill site("2") grid(32) cost(0, 128) (%part) : memref<32xf32>
+}
+
+// The largest first. When %w begins, %q's place (448 bytes) and %u's (320) are free: it goes into the
+// smaller, though that lies higher.
+// CHECK-LABEL: launch.entry @gaps arena(1920) live(1920) {
+// CHECK-NEXT: launch.alloc "w" at(1344) : memref<48xf32>
+// CHECK-NEXT: launch.alloc "v" at(1664) : memref<64xf32>
+// CHECK-NEXT: launch.alloc "u" at(1344) : memref<80xf32>
+// CHECK-NEXT: launch.alloc "r" at(960) : memref<96xf32>
+// CHECK-NEXT: launch.alloc "q" at(512) : memref<112xf32>
+// CHECK-NEXT: launch.alloc "p" at(0) : memref<128xf32>
+launch.entry @gaps {
+  %w = launch.alloc "w" : memref<48xf32>
+  %v = launch.alloc "v" : memref<64xf32>
+  %u = launch.alloc "u" : memref<80xf32>
+  %r = launch.alloc "r" : memref<96xf32>
+  %q = launch.alloc "q" : memref<112xf32>
+  %p = launch.alloc "p" : memref<128xf32>
+  launch.launch @fill site("p") grid(128) cost(0, 0) (%p) : memref<128xf32>
+  launch.launch @fill site("q") grid(112) cost(0, 0) (%q) : memref<112xf32>
+  launch.launch @fill site("r") grid(96) cost(0, 0) (%r) : memref<96xf32>
+  launch.launch @fill site("u") grid(80) cost(0, 0) (%u) : memref<80xf32>
+  launch.launch @fill site("v") grid(64) cost(0, 0) (%v) : memref<64xf32>
+  launch.launch @fill site("q") grid(112) cost(0, 0) (%q) : memref<112xf32>
+  launch.launch @fill site("u") grid(80) cost(0, 0) (%u) : memref<80xf32>
+  launch.launch @fill site("w") grid(48) cost(0, 0) (%w) : memref<48xf32>
+  launch.launch @fill site("p") grid(128) cost(0, 0) (%p) : memref<128xf32>
+  launch.launch @fill site("r") grid(96) cost(0, 0) (%r) : memref<96xf32>
+  launch.launch @fill site("v") grid(64) cost(0, 0) (%v) : memref<64xf32>
+  launch.launch @fill site("w") grid(48) cost(0, 0) (%w) : memref<48xf32>
+}
+
+// Nothing to place.
+// CHECK-LABEL: launch.entry @empty arena(0) live(0) {
+launch.entry @empty {
+}

@@ -1,0 +1,98 @@
+// Kernels that become several launches: cross-entropy by chunks of rows, the global norm.
+// RUN: ft-opt %s --ft-form-kernels --convert-ft-to-launch=logits-bytes=1 | FileCheck %s
+// RUN: ft-opt %s --ft-form-kernels --convert-ft-to-launch | FileCheck %s --check-prefix=WHOLE
+
+ft.parameter @h : tensor<160x4xf32> role(base) storage(dense<f32>) init("file")
+ft.parameter @w : tensor<8x4xf32> role(base) storage(dense<bf16>) init("file")
+ft.parameter @dh : tensor<160x4xf32> role(accumulator) storage(dense<f32>) init("zeros")
+ft.parameter @dw : tensor<8x4xf32> role(accumulator) storage(dense<f32>) init("zeros")
+ft.parameter @long : tensor<200x200xf32> role(base) storage(dense<f32>) init("file")
+ft.parameter @prime : tensor<16411xf32> role(base) storage(dense<f32>) init("file")
+
+// The gradient replaces the logits; the last chunk of another length shares the code.
+// CHECK: launch.kernel @cross_entropy cross_entropy [#launch.arg<readwrite element memref<?x8xf32>>, #launch.arg<read row memref<?xi32>>, #launch.arg<read scalar memref<f32>>, #launch.arg<read scalar memref<f32>>, #launch.arg<write row memref<?xf32>>] params {gradient = true, loss = true}
+
+// At most 64 rows of logits at once, though the limit asks for fewer: 160 = 64 + 64 + 32.
+// CHECK-LABEL: launch.entry @train_step
+// CHECK-DAG: %[[l0:.*]] = launch.alloc "logits" : memref<64x8xf32>
+// CHECK-DAG: %[[l1:.*]] = launch.alloc "logits" : memref<64x8xf32>
+// CHECK-DAG: %[[l2:.*]] = launch.alloc "logits" : memref<32x8xf32>
+// CHECK: launch.launch @map_constant
+// CHECK: %[[h0:.*]] = launch.view %h[0] : memref<160x4xf32> -> memref<64x4xf32>
+// CHECK-NEXT: launch.launch @gemm_nt_64x8x4 site("lm_head") grid(1) cost(4096, {{[0-9]+}}) (%[[h0]], %w, %[[l0]]) : memref<64x4xf32>, memref<8x4xbf16>, memref<64x8xf32>
+// CHECK-NEXT: %[[t0:.*]] = launch.view %targets[0] : memref<160xi32> -> memref<64xi32>
+// CHECK-NEXT: %[[n0:.*]] = launch.view %token_losses[0] : memref<160xf32> -> memref<64xf32>
+// CHECK-NEXT: launch.launch @cross_entropy site("lm_head") grid(64) cost(2560, {{[0-9]+}}) (%[[l0]], %[[t0]], %{{.*}}, %{{.*}}, %[[n0]])
+// CHECK-NEXT: %[[d0:.*]] = launch.view %dh[0] : memref<160x4xf32> -> memref<64x4xf32>
+// CHECK-NEXT: launch.launch @gemm_nn_64x4x8 site("lm_head") grid(1) cost(4096, {{[0-9]+}}) (%[[l0]], %w, %[[d0]])
+// The first chunk writes the weight's gradient, the others add to it.
+// CHECK-NEXT: launch.launch @gemm_tn_8x4x64 site("lm_head") grid(1) cost(4096, {{[0-9]+}}) (%[[l0]], %[[h0]], %dw)
+// CHECK: %[[h1:.*]] = launch.view %h[256] : memref<160x4xf32> -> memref<64x4xf32>
+// CHECK: launch.launch @gemm_nt_64x8x4 {{.*}} (%[[h1]], %w, %[[l1]])
+// CHECK: launch.launch @cross_entropy {{.*}} grid(64)
+// CHECK: launch.view %dh[256]
+// CHECK: launch.launch @gemm_tn_8x4x64_add {{.*}} (%[[l1]], %[[h1]], %dw)
+// CHECK: %[[h2:.*]] = launch.view %h[512] : memref<160x4xf32> -> memref<32x4xf32>
+// CHECK: launch.launch @gemm_nt_32x8x4 {{.*}} (%[[h2]], %w, %[[l2]])
+// CHECK-NEXT: launch.view %targets[128] : memref<160xi32> -> memref<32xi32>
+// CHECK: launch.launch @cross_entropy site("lm_head") grid(32) cost(1280, {{[0-9]+}})
+// CHECK: launch.launch @gemm_tn_8x4x32_add {{.*}} (%[[l2]], %[[h2]], %dw)
+// The tokens' losses are summed once, in order, whatever the chunks.
+// CHECK: %[[all:.*]] = launch.view %token_losses[0] : memref<160xf32> -> memref<1x160xf32>
+// CHECK: launch.launch @row_sum_loss site("lm_head") grid(1) {{.*}} (%[[all]],
+// CHECK: launch.output "loss"
+
+// WHOLE-LABEL: launch.entry @train_step
+// WHOLE: launch.alloc "logits" : memref<160x8xf32>
+// WHOLE-NOT: launch.alloc "logits"
+// WHOLE: launch.launch @gemm_nt_160x8x4
+// WHOLE: launch.launch @cross_entropy site("lm_head") grid(160)
+// WHOLE: launch.launch @gemm_nn_160x4x8
+// WHOLE: launch.launch @gemm_tn_8x4x160 site
+func.func @train_step(%ids: tensor<160xi32>, %labels: tensor<160xi32>, %segments: !ft.segments<160, 2>, %run: !ft.run) -> tensor<f32> {
+  %h = ft.read @h : tensor<160x4xf32>
+  %w = ft.read @w : tensor<8x4xf32>
+  %inv = ft.run_value %run[inv_items] : tensor<f32>
+  %loss = ft.linear_cross_entropy %h, %w, %labels, %segments, %inv site("lm_head")
+    : tensor<160x4xf32>, tensor<8x4xf32>, tensor<160xi32>, !ft.segments<160, 2> -> tensor<f32>
+  %one = ft.constant 1.0 : tensor<f32>
+  %dh = ft.linear_cross_entropy_grad_input %h, %w, %labels, %segments, %inv, %one site("lm_head")
+    : tensor<160x4xf32>, tensor<8x4xf32>, tensor<160xi32>, !ft.segments<160, 2>, tensor<f32>
+  %dw = ft.linear_cross_entropy_grad_weight %h, %w, %labels, %segments, %inv, %one site("lm_head")
+    : tensor<160x4xf32>, tensor<8x4xf32>, tensor<160xi32>, !ft.segments<160, 2>, tensor<f32>
+  ft.commit @dh, %dh : tensor<160x4xf32>
+  ft.commit @dw, %dw : tensor<8x4xf32>
+  return %loss : tensor<f32>
+}
+
+// One norm over all tensors: sums of squares by rows, one sum over those, a root. Rows are the largest
+// divisor up to 16384; a tensor without a useful one is one row.
+// CHECK-LABEL: launch.entry @update
+// CHECK: %[[p:.*]] = launch.alloc "norm_partials" : memref<5xf32>
+// CHECK: %[[a:.*]] = launch.view %long[0] : memref<200x200xf32> -> memref<4x10000xf32>
+// CHECK-NEXT: %[[pa:.*]] = launch.view %[[p]][0] : memref<5xf32> -> memref<4xf32>
+// CHECK: launch.launch @row_sum_squares site("{{.*}}") grid(4) cost(80000, 160016) (%[[a]], %[[pa]])
+// CHECK-NEXT: %[[b:.*]] = launch.view %w32[0] : memref<8x4xf32> -> memref<1x32xf32>
+// CHECK-NEXT: %[[pb:.*]] = launch.view %[[p]][4] : memref<5xf32> -> memref<1xf32>
+// CHECK-NEXT: launch.launch @row_sum_squares_1 site("{{.*}}") grid(1) cost(64, 132) (%[[b]], %[[pb]])
+// CHECK-NEXT: %[[row:.*]] = launch.view %[[p]][0] : memref<5xf32> -> memref<1x5xf32>
+// CHECK-NEXT: %[[out:.*]] = launch.view %{{.*}}[0] : memref<f32> -> memref<1xf32>
+// CHECK-NEXT: launch.launch @row_sum_root site("{{.*}}") grid(1) cost(5, 24) (%[[row]], %[[out]])
+// CHECK-NEXT: launch.output "grad_norm"
+ft.parameter @w32 : tensor<8x4xf32> role(base) storage(dense<f32>) init("file")
+func.func @update(%run: !ft.run) -> tensor<f32> {
+  %l = ft.read @long : tensor<200x200xf32>
+  %s = ft.read @w32 : tensor<8x4xf32>
+  %norm = ft.global_norm %l, %s : (tensor<200x200xf32>, tensor<8x4xf32>) -> tensor<f32>
+  return %norm : tensor<f32>
+}
+
+// 16411 is prime, and more than a row should be: it stays one row.
+// CHECK-LABEL: launch.entry @gradients
+// CHECK: launch.launch @row_sum_squares_2 site("prime") grid(1) cost(32822, 65648)
+// CHECK: launch.output "loss"
+func.func @gradients(%run: !ft.run) -> tensor<f32> {
+  %l = ft.read @prime : tensor<16411xf32>
+  %norm = ft.global_norm %l : (tensor<16411xf32>) -> tensor<f32>
+  return %norm : tensor<f32>
+}

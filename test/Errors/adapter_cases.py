@@ -1,0 +1,130 @@
+# An adapter_config.json that is missing, spoiled, unsupported, or matches nothing.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+import json
+import os
+
+from expect_error import read, write
+
+# A value that PEFT gives a meaning and ftc has not yet, by key.
+UNSUPPORTED = {
+    "alora_invocation_tokens": [1, 2],
+    "alpha_pattern": {"q_proj": 16},
+    "arrow_config": {"top_k": 3},
+    "bias": "all",
+    "corda_config": {"corda_method": "ipm"},
+    "ensure_weight_tying": True,
+    "eva_config": {"rho": 2.0},
+    "exclude_modules": ["k_proj"],
+    "fan_in_fan_out": True,
+    "kasa_config": {"a": 1},
+    "layer_replication": [[0, 2], [1, 2]],
+    "layers_pattern": "layers",
+    "layers_to_transform": [0],
+    "loftq_config": {"loftq_bits": 4},
+    "lora_bias": True,
+    "lora_dropout": 0.1,
+    "lora_ga_config": {"a": 1},
+    "megatron_config": {"a": 1},
+    "modules_to_save": ["lm_head"],
+    "monteclora_config": {"a": 1},
+    "rank_pattern": {"v_proj": 8},
+    "target_parameters": ["mlp.weight"],
+    "trainable_token_indices": [0],
+    "use_bdlora": True,
+    "use_dora": True,
+    "use_qalora": True,
+    "velora_config": {"a": 1},
+}
+
+
+def run(t):
+    golden = os.path.join(t.golden, "lora_qv")
+    right = json.loads(read(os.path.join(golden, "adapter", "adapter_config.json")))
+    model = os.path.join(golden, "model")
+    path = os.path.join(t.work, "adapter_config.json")
+    out = os.path.join(t.work, "out.ftp")
+
+    def fails(name, content, message, place="*adapter_config.json:*", **more):
+        if content is not None:
+            write(path, content)
+        t.fails(name, ["compile", "--model", model, "--adapter", path, "-o", out], message, place=place, **more)
+
+    def changed(name, changes, message, **more):
+        config = {k: v for k, v in {**right, **changes}.items() if v != "REMOVE"}
+        fails(name, json.dumps(config), message, **more)
+
+    # The file.
+    fails("missing", None, "cannot open: No such file", place="*adapter_config.json")
+    empty = t.folder("empty")
+    t.fails("directory without config", ["compile", "--model", model, "--adapter", empty, "-o", out],
+            "holds no adapter_config.json; give a PEFT adapter directory", place=empty)
+    t.fails("adapter named non", ["compile", "--model", model, "--adapter", "non", "-o", out],
+            "cannot open: No such file", place="non")
+    text = json.dumps(right, indent=2)
+    fails("empty", "", "the text is empty")
+    fails("not JSON", "r: 8\n", "not a JSON value", place="*adapter_config.json:1:1")
+    fails("array", "[]", "the file's value must be an object, got an array")
+    fails("invalid UTF-8", text.encode().replace(b"q_proj", b"q_\xc3proj"), "not valid UTF-8; save")
+    fails("NUL", text.replace("q_proj", "q_\0proj"), "a NUL byte")
+    fails("depth bomb", '{"peft_type": ' + "[" * 200000, "nested deeper than")
+    fails("duplicate key", text.replace("{", '{"r": 4,', 1), "key 'r' ")
+    for end in [1, 30, len(text) // 2, len(text) - 2]:
+        fails("cut at byte %d" % end, text[:end], "expected|a string has no|not a JSON")
+
+    # What is not supported is never ignored.
+    for key, value in UNSUPPORTED.items():
+        changed("unsupported " + key, {key: value}, "'%s' is '.*', which is not supported yet; set it to " % key)
+    changed("lora_dropout 1e-30", {"lora_dropout": 1e-30}, "'lora_dropout' is '1e-30', which is not supported yet")
+    changed("bias of another kind", {"bias": 3}, "'bias' is '3', which is not supported yet; set it to \"none\"")
+    changed("runtime_config", {"runtime_config": {"ephemeral_gpu_offload": True}}, "'runtime_config' sets 'ephemeral_gpu_offload'")
+    changed("runtime_config a list", {"runtime_config": [1]}, "unknown key|'runtime_config'")
+    changed("unknown key", {"use_dorra": True}, "unknown key 'use_dorra'; did you mean 'use_dora'?")
+    changed("unknown key far off", {"zzz": 1}, "unknown key 'zzz' ")
+
+    # Types and ranges of what is read.
+    changed("peft_type missing", {"peft_type": "REMOVE"}, "'peft_type' is missing")
+    changed("peft_type null", {"peft_type": None}, "'peft_type' must be .*got null")
+    changed("peft_type unknown", {"peft_type": "LORRA"}, "'peft_type' is 'LORRA', which is no type of PEFT's; it must be LORA")
+    changed("peft_type lower case", {"peft_type": "lora"}, "'peft_type' is 'lora', which is no type")
+    changed("peft_type other", {"peft_type": "IA3"}, "'peft_type' is 'IA3', which is not supported yet; it must be LORA")
+    changed("peft_type number", {"peft_type": 1}, "'peft_type' must be a string")
+    for wrong in [0, -1, 10**9, 2**62, 4.0, 0.5, "4", True, [4]]:
+        changed("r %s" % json.dumps(wrong), {"r": wrong}, "'r' must be an integer from 1 to 1048576, got")
+    fails("r beyond 64 bits", json.dumps({**right, "r": 10**40}), "integer '10+...' does not fit in 64 bits|integer '10+' does not fit in 64 bits")
+    for wrong in [0, -8, 0.0]:
+        changed("lora_alpha %s" % wrong, {"lora_alpha": wrong}, "'lora_alpha' must be positive")
+    for wrong in ["16", True, {"a": 1}]:
+        changed("lora_alpha %s" % json.dumps(wrong), {"lora_alpha": wrong}, "'lora_alpha' must be a number")
+    changed("use_rslora string", {"use_rslora": "yes"}, "'use_rslora' must be true or false")
+    changed("use_rslora number", {"use_rslora": 1}, "'use_rslora' must be true or false")
+    changed("init pissa", {"init_lora_weights": "pissa"}, "'init_lora_weights' is 'pissa', which is not supported yet; it must be true or false")
+    changed("init number", {"init_lora_weights": 1}, "'init_lora_weights' must be true or false")
+    changed("task_type", {"task_type": "SEQ_CLS"}, "'task_type' is 'SEQ_CLS', which is not supported; it must be CAUSAL_LM")
+    changed("task_type number", {"task_type": 1}, "'task_type' must be a string")
+
+    # Targets.
+    one = "'target_modules' entry '%s' matches no module"
+    changed("one of two matches nothing", {"target_modules": ["q_porj", "v_proj"]}, one % "q_porj" + "; did you mean 'q_proj'?")
+    changed("the second matches nothing", {"target_modules": ["q_proj", "w_proj"]}, one % "w_proj")
+    changed("each that matches nothing is named", {"target_modules": ["query", "v_proj", "kee", "value"]}, one % "query",
+            notes=[one % "kee", one % "value"])
+    changed("part of a name", {"target_modules": ["proj"]}, one % "proj")
+    changed("part of a path", {"target_modules": ["layers.7.self_attn.q_proj"]}, one % "layers.7.self_attn.q_proj")
+    changed("a regex in a list", {"target_modules": [".*q_proj"]}, one % r"\.\*q_proj")
+    changed("empty name", {"target_modules": [""]}, "'target_modules' ")
+    changed("empty list", {"target_modules": []}, "'target_modules' is empty; name modules")
+    changed("embedding", {"target_modules": ["embed_tokens"]}, "'target_modules' entry 'embed_tokens' matches 'model.embed_tokens'; adapters on embeddings are not supported yet")
+    changed("output layer", {"target_modules": ["lm_head"]}, "'target_modules' entry 'lm_head' matches 'lm_head'; adapters on the output layer")
+    changed("norm", {"target_modules": ["input_layernorm"]}, "'target_modules' entry 'input_layernorm' matches .*, which is no linear layer; the linear layers are q_proj")
+    changed("container", {"target_modules": ["self_attn"]}, "'target_modules' entry 'self_attn' matches .*, which is no linear layer")
+    changed("numbers", {"target_modules": [1]}, "'target_modules' must be a string or an array of strings")
+    changed("an object", {"target_modules": {"q_proj": 1}}, "'target_modules' must be a string or an array of strings")
+    changed("regex that matches nothing", {"target_modules": ".*\\.query"}, "'target_modules' .* matches no")
+    changed("a name as a regex", {"target_modules": "q_proj"}, "'target_modules' .* matches no", notes=[r'write a list: \[.q_proj.\]'])
+    for wrong in ["(", ")", "[", "*", "a{2,1}", "(?P<a", "\\", "(?<=a)b", "a**", "(?z)"]:
+        changed("regex " + wrong, {"target_modules": wrong}, "'target_modules' ")
+    changed("regex depth bomb", {"target_modules": "(" * 100000 + ")" * 100000}, "'target_modules' ")
+    changed("regex repetition bomb", {"target_modules": "(((((.{999}){999}){999}){999}){999})"}, "'target_modules' ")
+    changed("regex backtracking bomb", {"target_modules": "(.*)*(.*)*(.*)*(.*)*(.*)*x"}, "'target_modules' ")
+    changed("regex of only the embedding", {"target_modules": "model\\.embed_tokens"}, "'target_modules' .*embed_tokens")

@@ -1,0 +1,342 @@
+//===- Experiment.cpp - one training program at every level ---------------===//
+// Configs written and read as a user's, random state and data, the interpreter's arguments.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "Experiment.h"
+
+#include "../Frontend/TestFiles.h"
+#include "ftc/Conversion/Passes.h"
+#include "ftc/Frontend/ForwardBuilder.h"
+#include "ftc/Package/Writer.h"
+#include "ftc/Pipelines/Pipelines.h"
+#include "ftc/Pipelines/RegisterAll.h"
+#include "ftc/Support/Philox.h"
+#include "ftc/Target/CPU/CPU.h"
+
+#include "mlir/Pass/PassManager.h"
+
+#include <limits>
+
+using namespace mlir;
+using namespace ftc;
+using namespace ftc::ft;
+using namespace ftc::test;
+
+//===-- Building ----------------------------------------------------------===//
+
+static const char *const kModel = R"("model_type": "llama", "hidden_size": 24,
+  "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 8,
+  "intermediate_size": 40, "vocab_size": 37, "rms_norm_eps": 1e-05, "rope_theta": 10000.0,
+  "max_position_embeddings": 128)";
+static const char *const kAdapter = R"("peft_type": "LORA", "task_type": "CAUSAL_LM")";
+
+/// An object of two lists of members; those of the second replace those of the first.
+static std::string object(StringRef members, StringRef changes) {
+  Result<json::Value> base = json::parse("{" + members.str() + "}", "members");
+  Result<json::Value> change = json::parse("{" + changes.str() + "}", "changes");
+  EXPECT_TRUE(base && change) << changes.str();
+  if (!base || !change)
+    return "{}";
+  for (const json::Member &member : change->members())
+    base->set(member.key, member.value);
+  return json::dump(*base, 2);
+}
+
+Experiment::Experiment(const Case &one)
+    : one(one), handler(&context, [this](Diagnostic &diagnostic) {
+        diagnostics += diagnostic.str() + "\n";
+        return success();
+      }) {
+  DialectRegistry registry;
+  registerAllDialects(registry);
+  registerEvaluationModels(registry);
+  context.appendDialectRegistry(registry);
+  context.loadAllAvailableDialects();
+
+  TempFolder folder;
+  std::vector<std::string> warnings;
+  Result<ModelConfig> model =
+      readModelConfig(folder.write("config.json", object(kModel, one.model)), &warnings);
+  if (!model)
+    return fail(model.error().str());
+  vocab = model->vocabSize;
+  AdapterSpec adapter = AdapterSpec::fullFineTuning();
+  if (one.adapter) {
+    Result<AdapterConfig> lora = readAdapterConfig(
+        folder.write("adapter_config.json", object(kAdapter, one.adapter)));
+    if (!lora)
+      return fail(lora.error().str());
+    adapter.lora = std::move(*lora);
+  }
+  Result<json::Value> settings = json::parse(object("", one.train), "train.json");
+  Result<TrainConfig> config = TrainConfig::fromValue(*settings, "train.json", &warnings);
+  if (!config)
+    return fail(config.error().str());
+  train = std::move(*config);
+  Result<OwningOpRef<ModuleOp>> built = buildForward(context, *model, adapter, train, &warnings);
+  if (!built)
+    return fail(built.error().str());
+  module = std::move(*built);
+  EXPECT_EQ(warnings, std::vector<std::string>());
+  Builder b(&context);
+  module.get()->setAttr(
+      kPackageAttr,
+      b.getDictionaryAttr(
+          {b.getNamedAttr("train_config", b.getStringAttr(json::dump(train.toValue()))),
+           b.getNamedAttr("vocab", b.getI64IntegerAttr(vocab)),
+           b.getNamedAttr("writes_model", b.getI64IntegerAttr(!adapter.lora))}));
+}
+
+void Experiment::fail(const std::string &what) {
+  failed = true;
+  ADD_FAILURE() << one.name << ": " << what << "\n" << diagnostics;
+}
+
+void Experiment::advance(StringRef step) {
+  PassManager manager(&context, ModuleOp::getOperationName());
+  if (Status status = buildPipeline(manager, *module, step.str()); !status)
+    return fail(status.error().str());
+  if (mlir::failed(manager.run(*module)))
+    fail("the passes up to " + step.str() + " failed");
+}
+
+std::vector<uint8_t> Experiment::compile() {
+  if (one.attentionTile) {
+    if (llvm::is_contained(remainingSteps(*module), "ft-form-kernels"))
+      advance("ft-form-kernels");
+    PassManager manager(&context, ModuleOp::getOperationName());
+    ConvertFTToLaunchOptions options;
+    options.attentionTile = one.attentionTile;
+    options.logitsBytes = one.logitsBytes;
+    manager.addPass(createConvertFTToLaunch(options));
+    manager.addPass(createPlanArena());
+    if (mlir::failed(manager.run(*module)))
+      fail("the conversion to launches failed");
+  } else {
+    advance("");
+  }
+  if (failed)
+    return {};
+  FailureOr<cpu::CompiledKernels> kernels = cpu::compileKernels(*module);
+  if (mlir::failed(kernels)) {
+    fail("the kernels could not be compiled");
+    return {};
+  }
+  FailureOr<std::vector<uint8_t>> bytes =
+      writePackage(*module, PackageContents{"cpu", "x86-64-v3", kernels->image});
+  if (mlir::failed(bytes)) {
+    fail("the package could not be written");
+    return {};
+  }
+  return std::move(*bytes);
+}
+
+//===-- State and data ----------------------------------------------------===//
+
+int64_t ftc::test::itemsOf(const Data &data) {
+  int64_t items = 0;
+  for (const Sequence &sequence : data)
+    items += llvm::count_if(ArrayRef(sequence.labels).drop_front(),
+                            [](int32_t label) { return label != -100; });
+  return items;
+}
+
+Data Experiment::makeData(uint64_t seed) const {
+  Data data;
+  uint64_t stream = siteHash(one.name);
+  for (int64_t length : one.lengths) {
+    Sequence &sequence = data.emplace_back();
+    for (int64_t t = 0; t < length; ++t) {
+      uint32_t bits = philoxBits(seed, stream, data.size(), t);
+      sequence.ids.push_back(bits % vocab);
+      // The last token of a segment is always predicted, so that no segment is for nothing.
+      bool predicted = t + 1 == length || (bits >> 20) % 4 != 0;
+      sequence.labels.push_back(predicted ? sequence.ids.back() : -100);
+    }
+  }
+  return data;
+}
+
+/// A first value by what the parameter is for. Elements are of the size that training gives them:
+/// moments are such that an update is well conditioned.
+static double randomElement(ParameterOp parameter, uint64_t seed, uint64_t index) {
+  uint64_t stream = siteHash(parameter.getSymName());
+  double number = normal(seed, stream, 0, index);
+  RankedTensorType type = parameter.getTensorType();
+  switch (parameter.getRole()) {
+  case Role::moment1:
+    return 0.02 * number;
+  case Role::moment2:
+    return 1e-4 + 1e-3 * number * number;
+  case Role::accumulator:
+    return 0.05 * number;
+  case Role::base:
+  case Role::trainable:
+  case Role::table:
+    break;
+  }
+  if (type.getRank() == 1)
+    return parameter.getSymName().ends_with(".bias") ? 0.3 * number : 1 + 0.2 * number;
+  return number / std::sqrt(type.getShape().back());
+}
+
+static double stored(double value, Type storage) {
+  auto narrowed = static_cast<float>(value);
+  if (storage.isBF16())
+    return bf16ToF32(f32ToBf16(narrowed));
+  if (storage.isF16())
+    return f16ToF32(f32ToF16(narrowed));
+  return narrowed;
+}
+
+State Experiment::makeState(uint64_t seed) const {
+  State state = initState(*module, seed);
+  for (ParameterOp parameter : module->getOps<ParameterOp>()) {
+    if (parameter.getRole() == Role::table)
+      continue;
+    auto storage = cast<DenseStorageAttr>(parameter.getStorage()).getElementType();
+    for (auto [index, element] : llvm::enumerate(state[parameter.getSymName().str()].data))
+      element = stored(randomElement(parameter, seed, index), storage);
+  }
+  return state;
+}
+
+ftc_run ftc::test::makeStep(double items, int64_t step) {
+  ftc_run run = {};
+  run.struct_size = sizeof run;
+  run.step = step;
+  run.learning_rate = 0.01;
+  run.beta1 = 0.9;
+  run.beta2 = 0.95;
+  run.epsilon = 1e-8;
+  run.weight_decay = 0.1;
+  run.max_grad_norm = 0.25;
+  run.inv_items = 1 / items;
+  return run;
+}
+
+//===-- Interpreting ------------------------------------------------------===//
+
+std::vector<double> Experiment::run(StringRef name, const Data &data, const ftc_run &step,
+                                    State &state, uint64_t deadSeed) {
+  HostValue ids{{tokens()}, {}}, labels{{tokens()}, {}};
+  std::vector<int64_t> bounds = {0}, positions;
+  for (const Sequence &sequence : data) {
+    ids.data.insert(ids.data.end(), sequence.ids.begin(), sequence.ids.end());
+    labels.data.insert(labels.data.end(), sequence.labels.begin(), sequence.labels.end());
+    bounds.push_back(ids.data.size());
+    for (size_t t = 0; t < sequence.ids.size(); ++t)
+      positions.push_back(t);
+  }
+  for (int64_t t = ids.data.size(); t < tokens(); ++t) {
+    PhiloxCounter bits = philoxBlock(deadSeed, /*site=*/1, 0, t);
+    ids.data.push_back(bits[0] % vocab);
+    labels.data.push_back(bits[1] % vocab);
+    positions.push_back(bits[2] % tokens());
+  }
+  double largest =
+      step.max_grad_norm > 0 ? step.max_grad_norm : std::numeric_limits<double>::infinity();
+  HostValue run = makeRun(
+      {{RunField::learning_rate, step.learning_rate},
+       {RunField::beta1, step.beta1},
+       {RunField::beta2, step.beta2},
+       {RunField::epsilon, step.epsilon},
+       {RunField::weight_decay, step.weight_decay},
+       {RunField::bias_correction1, 1 - std::pow(step.beta1, step.step)},
+       {RunField::bias_correction2_sqrt, std::sqrt(1 - std::pow(step.beta2, step.step))},
+       {RunField::max_grad_norm, largest},
+       {RunField::inv_items, step.inv_items}});
+  auto function = module->lookupSymbol<func::FuncOp>(name);
+  if (!function) {
+    fail("there is no @" + name.str());
+    return {};
+  }
+  SmallVector<HostValue> arguments;
+  if (function.getNumArguments() > 1)
+    arguments = {ids, labels, *makeSegments(tokens(), bounds, positions)};
+  arguments.push_back(run);
+  FailureOr<SmallVector<HostValue>> results =
+      Interpreter(*module).runFunction(function, arguments, state);
+  if (mlir::failed(results)) {
+    fail("the interpreter failed at @" + name.str());
+    return {};
+  }
+  std::vector<double> scalars;
+  for (const HostValue &value : *results)
+    scalars.push_back(value.data[0]);
+  return scalars;
+}
+
+//===-- Comparing ---------------------------------------------------------===//
+
+double ftc::test::norm(ArrayRef<double> values) {
+  double sum = 0;
+  for (double value : values)
+    sum += value * value;
+  return std::sqrt(sum);
+}
+
+double ftc::test::relativeError(ArrayRef<double> actual, ArrayRef<double> expected) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  if (actual.size() != expected.size())
+    return infinity;
+  std::vector<double> difference;
+  for (auto [a, e] : llvm::zip_equal(actual, expected))
+    difference.push_back(a - e);
+  double error = norm(difference), size = norm(expected);
+  if (size == 0)
+    return error == 0 ? 0 : infinity;
+  return std::isfinite(error / size) ? error / size : infinity;
+}
+
+namespace {
+/// The largest error of each kind of comparison, printed behind the last test.
+class Worst : public ::testing::Environment {
+public:
+  void keep(const std::string &kind, double error, const std::string &what) {
+    auto [place, isNew] = worst.try_emplace(kind, error, what);
+    if (!isNew && error > place->second.first)
+      place->second = {error, what};
+  }
+  void TearDown() override {
+    for (const auto &[kind, found] : worst)
+      std::printf("worst relative error of %s: %.2e (%s)\n", kind.c_str(), found.first,
+                  found.second.c_str());
+  }
+
+private:
+  std::map<std::string, std::pair<double, std::string>> worst;
+};
+} // namespace
+
+static Worst *const worst = new Worst; // GoogleTest frees it
+[[maybe_unused]] static ::testing::Environment *const added =
+    ::testing::AddGlobalTestEnvironment(worst);
+
+void ftc::test::expectClose(const char *kind, double tolerance, const std::string &what,
+                            ArrayRef<double> actual, ArrayRef<double> expected) {
+  double error = relativeError(actual, expected);
+  const ::testing::TestInfo *test = ::testing::UnitTest::GetInstance()->current_test_info();
+  worst->keep(kind, error, std::string(test->name()) + ": " + what);
+  EXPECT_LE(error, tolerance) << kind << " of " << what << ", norm " << norm(expected);
+}
+
+void ftc::test::expectClose(const char *kind, double tolerance, const State &actual,
+                            const State &expected) {
+  EXPECT_EQ(actual.size(), expected.size());
+  for (const auto &[symbol, value] : expected) {
+    auto found = actual.find(symbol);
+    ASSERT_TRUE(found != actual.end()) << symbol;
+    expectClose(kind, tolerance, symbol, found->second.data, value.data);
+  }
+}
+
+void ftc::test::expectEqual(const State &actual, const State &expected) {
+  EXPECT_EQ(actual.size(), expected.size());
+  for (const auto &[symbol, value] : expected) {
+    auto found = actual.find(symbol);
+    ASSERT_TRUE(found != actual.end()) << symbol;
+    EXPECT_TRUE(found->second.data == value.data)
+        << symbol << " differs by " << relativeError(found->second.data, value.data);
+  }
+}
