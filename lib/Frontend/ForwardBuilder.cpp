@@ -230,6 +230,26 @@ private:
   llvm::StringMap<Value> values;
 };
 
+/// What a training configuration may ask for and a step cannot do yet: ignored, it would be a wrong
+/// promise.
+Status refuseUnsupported(const TrainConfig &train) {
+  auto refuse = [&](const char *key, const char *why) { return makeError(train.whereOf(key), why); };
+  if (train.bf16)
+    return refuse("bf16", "bf16 compute is not supported by the cpu target yet, which computes in "
+                          "f32; remove bf16");
+  for (const MeshAxis &axis : train.mesh)
+    if (axis.size != 1)
+      return refuse("mesh", "'mesh' is not supported yet: a step runs on one device; remove it");
+  if (train.memoryBudget.bytes != 0)
+    return refuse("memory_budget", "'memory_budget' is not supported yet; remove it");
+  if (train.gradientCheckpointing)
+    return refuse("gradient_checkpointing",
+                  "'gradient_checkpointing' is not supported yet; set it to false or remove it");
+  if (!train.quantization.members().empty())
+    return refuse("quantization", "'quantization' is not supported yet; remove it");
+  return Status::ok();
+}
+
 /// Which weights are trained without an adapter. Every expression that finds no name is reported.
 Result<std::vector<bool>> chooseTrainable(const std::vector<WeightSpec> &weights,
                                           const TrainConfig &train) {
@@ -274,9 +294,8 @@ int64_t resolvedMaxSegments(const TrainConfig &train) {
 Result<OwningOpRef<ModuleOp>> buildForward(MLIRContext &context, const ModelConfig &model,
                                            const AdapterSpec &adapter, const TrainConfig &train,
                                            std::vector<std::string> *warnings) {
-  if (train.bf16)
-    return makeError(train.whereOf("bf16"), "bf16 compute is not supported by the cpu target yet, "
-                                            "which computes in f32; remove bf16");
+  if (Status supported = refuseUnsupported(train); !supported)
+    return supported.takeError();
   if (train.maxSegments > train.tokensPerStep())
     return makeError(train.whereOf("max_segments"),
                      "'max_segments' is " + std::to_string(train.maxSegments) +

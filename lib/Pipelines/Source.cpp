@@ -11,6 +11,7 @@
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -69,7 +70,14 @@ static std::string hashOf(const std::string &text) { return hash128(text).hex();
 
 Result<OwningOpRef<ModuleOp>> ftc::readConfigs(MLIRContext &context, const CompileOptions &options,
                                                CompileReport &report) {
+  // Before an error, too: the key that a warning names may be its reason.
   std::vector<std::string> warnings;
+  auto printWarnings = [&] {
+    for (const std::string &warning : warnings)
+      llvm::errs() << formatWarning(warning);
+    warnings.clear();
+  };
+  llvm::scope_exit atReturn(printWarnings);
   Result<ModelConfig> model = readModelConfig(options.model, &warnings);
   if (!model)
     return model.takeError();
@@ -112,8 +120,7 @@ Result<OwningOpRef<ModuleOp>> ftc::readConfigs(MLIRContext &context, const Compi
       return resolved.takeError();
     targets = std::move(*resolved);
   }
-  for (const std::string &warning : warnings)
-    llvm::errs() << formatWarning(warning);
+  printWarnings();
   report.describe(*model, targets, train);
 
   Builder b(&context);

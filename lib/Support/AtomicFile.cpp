@@ -143,6 +143,10 @@ Status removeTree(const std::string &path) {
 Result<AtomicFile> AtomicFile::create(const std::string &path) {
   if (Status s = checkName(path); !s)
     return s.takeError();
+  // Renaming fails on a directory only after all the work, and would replace a device or a pipe.
+  if (struct stat info; ::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode))
+    return makeError(path, S_ISDIR(info.st_mode) ? "is a directory; give the path of a file"
+                                                 : "is no regular file; give the path of a file");
   AtomicFile file;
   file.finalPath = path;
   file.temporary = makeTemporary(path, [&](const std::string &candidate) {

@@ -21,7 +21,9 @@ static Type onLanes(Type scalar, int64_t lanes) {
   return lanes == 1 ? scalar : VectorType::get({lanes}, scalar);
 }
 
-FunctionType cpu::getKernelType(KernelOp kernel) {
+/// An address per argument (a rank-0 memref, which becomes a bare pointer), lo, hi, scratch and
+/// services.
+static FunctionType getKernelType(KernelOp kernel) {
   MLIRContext *context = kernel.getContext();
   SmallVector<Type> types;
   for (unsigned i = 0; i < kernel.getNumArgs(); ++i)

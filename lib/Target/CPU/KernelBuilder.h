@@ -36,10 +36,6 @@ struct ColumnRange {
 
 enum class Reduction { Sum, Max };
 
-/// The type of a kernel's function: an address per argument (a rank-0 memref, which becomes a bare
-/// pointer), lo, hi, scratch, services.
-mlir::FunctionType getKernelType(launch::KernelOp kernel);
-
 class KernelBuilder {
 public:
   /// Starts `lowered`'s function at the end of `module`, for vectors of `nativeLanes` floats.

@@ -23,13 +23,14 @@ enum class Layout {
 /// One training program and the shape of its batches.
 struct Case {
   const char *name;
-  const char *model;   ///< members of config.json that differ from the small Llama's
-  const char *adapter; ///< members of adapter_config.json; null: the model's own weights
-  const char *train;   ///< members of the training config
+  const char *model;            ///< members of config.json that differ from the small Llama's
+  const char *adapter;          ///< members of adapter_config.json; null: the model's own weights
+  const char *train;            ///< members of the training config
   std::vector<int64_t> lengths; ///< of the segments; what is left of the step is dead
   Layout layout = Layout::cuSeqlens;
-  int64_t attentionTile = 0; ///< of convert-ft-to-launch; 0: its default
-  int64_t logitsBytes = 0;   ///< likewise
+  int64_t attentionTile = 0;     ///< of convert-ft-to-launch; 0: its default
+  int64_t logitsBytes = 0;       ///< likewise
+  const char *dtype = "float32"; ///< of the weights on disk
 };
 
 inline void PrintTo(const Case &one, std::ostream *os) { *os << one.name; }

@@ -52,18 +52,22 @@ Experiment::Experiment(const Case &one)
   registerEvaluationModels(registry);
   context.appendDialectRegistry(registry);
   context.loadAllAvailableDialects();
+  build();
+}
 
+void Experiment::build() {
   TempFolder folder;
   std::vector<std::string> warnings;
+  std::string base = std::string(kModel) + R"(, "dtype": ")" + one.dtype + "\"";
   Result<ModelConfig> model =
-      readModelConfig(folder.write("config.json", object(kModel, one.model)), &warnings);
+      readModelConfig(folder.write("config.json", object(base, one.model)), &warnings);
   if (!model)
     return fail(model.error().str());
   vocab = model->vocabSize;
   AdapterSpec adapter = AdapterSpec::fullFineTuning();
   if (one.adapter) {
-    Result<AdapterConfig> lora = readAdapterConfig(
-        folder.write("adapter_config.json", object(kAdapter, one.adapter)));
+    Result<AdapterConfig> lora =
+        readAdapterConfig(folder.write("adapter_config.json", object(kAdapter, one.adapter)));
     if (!lora)
       return fail(lora.error().str());
     adapter.lora = std::move(*lora);
@@ -191,7 +195,7 @@ static double stored(double value, Type storage) {
 
 State Experiment::makeState(uint64_t seed) const {
   State state = initState(*module, seed);
-  for (ParameterOp parameter : module->getOps<ParameterOp>()) {
+  for (ParameterOp parameter : get().getOps<ParameterOp>()) {
     if (parameter.getRole() == Role::table)
       continue;
     auto storage = cast<DenseStorageAttr>(parameter.getStorage()).getElementType();
@@ -236,16 +240,16 @@ std::vector<double> Experiment::run(StringRef name, const Data &data, const ftc_
   }
   double largest =
       step.max_grad_norm > 0 ? step.max_grad_norm : std::numeric_limits<double>::infinity();
-  HostValue run = makeRun(
-      {{RunField::learning_rate, step.learning_rate},
-       {RunField::beta1, step.beta1},
-       {RunField::beta2, step.beta2},
-       {RunField::epsilon, step.epsilon},
-       {RunField::weight_decay, step.weight_decay},
-       {RunField::bias_correction1, 1 - std::pow(step.beta1, step.step)},
-       {RunField::bias_correction2_sqrt, std::sqrt(1 - std::pow(step.beta2, step.step))},
-       {RunField::max_grad_norm, largest},
-       {RunField::inv_items, step.inv_items}});
+  HostValue run =
+      makeRun({{RunField::learning_rate, step.learning_rate},
+               {RunField::beta1, step.beta1},
+               {RunField::beta2, step.beta2},
+               {RunField::epsilon, step.epsilon},
+               {RunField::weight_decay, step.weight_decay},
+               {RunField::bias_correction1, 1 - std::pow(step.beta1, step.step)},
+               {RunField::bias_correction2_sqrt, std::sqrt(1 - std::pow(step.beta2, step.step))},
+               {RunField::max_grad_norm, largest},
+               {RunField::inv_items, step.inv_items}});
   auto function = module->lookupSymbol<func::FuncOp>(name);
   if (!function) {
     fail("there is no @" + name.str());

@@ -58,6 +58,7 @@ public:
                           ft::State &state, uint64_t deadSeed = 7);
 
 private:
+  void build();
   void fail(const std::string &what);
 
   const Case &one;

@@ -174,7 +174,6 @@ TEST_F(Binding, CallersMemory) {
   EXPECT_EQ(bindTensor("table", FTC_F32, 1, table.data()), FTC_INVALID_ARGUMENT);
   expectMessage("is F32 [11], but the package has F32 [11, 20]");
   EXPECT_EQ(bindTensor("table", FTC_I32, 2, table.data()), FTC_INVALID_ARGUMENT);
-  EXPECT_EQ(bindTensor("table", static_cast<ftc_dtype>(9), 2, table.data()), FTC_INVALID_ARGUMENT);
   EXPECT_EQ(bindTensor("table", FTC_F32, 2, reinterpret_cast<const char *>(table.data()) + 2),
             FTC_INVALID_ARGUMENT);
   expectMessage("multiple of the element size 4");

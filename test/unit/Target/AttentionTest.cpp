@@ -109,15 +109,22 @@ protected:
 };
 
 TEST_P(AttentionTest, Forward) {
-  Image image(
-      kernel("attention", "attention",
-             {read(width), read(keyWidth), read(keyWidth), ids(), write(width), write(p.heads)},
-             params()));
+  std::string text = kernel(
+      "attention", "attention",
+      {read(width), read(keyWidth), read(keyWidth), ids(), write(width), write(p.heads)}, params());
+  Image image(text);
   size_t tiles = (p.tokens + p.queryTile - 1) / p.queryTile;
   auto after =
       image.runCuts("attention", {q, k, v, Buffer(Buffer::I32, begins), junk(width), junk(p.heads)},
                     p.heads * tiles);
   expectClose(after[4], out, 2e-6, "out");
+  if (runsAvx512()) {
+    Image wide(text, "x86-64-v4");
+    std::vector<Buffer> buffers = {
+        q, k, v, Buffer(Buffer::I32, begins), junk(width), junk(p.heads)};
+    wide.run("attention", buffers, 0, p.heads * tiles);
+    EXPECT_TRUE(buffers[4] == after[4] && buffers[5] == after[5]);
+  }
   expectClose(after[5], lse, 1e-6, "lse");
   for (size_t i = 0; i < p.tokens; ++i) {
     if (begins[i] <= i)

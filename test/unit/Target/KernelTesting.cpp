@@ -215,6 +215,8 @@ std::vector<Buffer> Image::runCuts(StringRef kernel, const std::vector<Buffer> &
   return whole;
 }
 
+bool ftc::cpu::testing::runsAvx512() { return __builtin_cpu_supports("x86-64-v4"); }
+
 std::string ftc::cpu::testing::diagnosticsOf(const std::string &text, const std::string &arch) {
   Image image(text, arch);
   return llvm::join(image.diagnostics, "\n");

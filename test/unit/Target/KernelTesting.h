@@ -71,6 +71,9 @@ private:
   int file = -1;
 };
 
+/// Whether this processor runs code for x86-64-v4.
+bool runsAvx512();
+
 /// What compiling `text` says, one diagnostic a line; empty where it compiles.
 std::string diagnosticsOf(const std::string &text, const std::string &arch = "x86-64-v3");
 

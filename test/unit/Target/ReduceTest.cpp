@@ -86,8 +86,7 @@ TEST(RowReduceTest, RmsNormInPlaceAndStorage) {
 
 // The same kernel, the same bits, whatever the processor's vectors are.
 TEST(RowReduceTest, SameBitsOnAvx512) {
-  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512vl") ||
-      !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512dq"))
+  if (!runsAvx512())
     GTEST_SKIP() << "this processor has no AVX-512";
   for (size_t columns : kWidths) {
     Image narrow(rmsNorm(columns, "read", "f32")),
