@@ -41,7 +41,7 @@ if os.environ.get("FTC_CHECK_FULL") == "1":
 if config.sanitizers:
     config.available_features.add("sanitizers")
     # libMLIR is not instrumented, so a container that it grew looks overrun to us.
-    config.environment["ASAN_OPTIONS"] = "detect_container_overflow=0"
+    config.environment["ASAN_OPTIONS"] = "detect_container_overflow=0:allow_user_poisoning=0"
 try:
     with open("/proc/cpuinfo", encoding="ascii", errors="replace") as cpuinfo:
         flags = next((set(l.split()) for l in cpuinfo if l.startswith("flags")), set())

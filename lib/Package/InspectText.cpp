@@ -66,9 +66,9 @@ void memoryText(const package::Package &root, std::string &text) {
                       {"trainable", memory.trainable(), "what is trained"},
                       {"gradients", memory.gradients(), "accumulators"},
                       {"optimizer", memory.optimizer(), "moments"},
-                      {"tables", memory.tables(), "constants made at load"},
-                      {"arena", memory.arena(), "everything within one step"},
+                      {"arena", memory.arena() + memory.tables(), "one step's buffers and tables"},
                       {"peak", memory.peak(), "the sum of all above"},
+                      {"tables", memory.tables(), "of the arena; constants made at load"},
                       {"saved activations", memory.saved_activations(), "of the arena"},
                       {"workspace", memory.workspace(), "scratch of each thread, apart"}};
   text += "\nMemory\n";

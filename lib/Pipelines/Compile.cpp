@@ -24,6 +24,7 @@ using namespace ftc;
 
 /// Hands MLIR's own flags to LLVM's command line, which parses them once per process.
 static Status parseMlirFlags(const CompileOptions &options, const std::string &programName) {
+  registerAllPasses(); // --mlir-print-ir-after=PASS looks PASS up
   registerMLIRContextCLOptions();
   registerPassManagerCLOptions();
   registerAsmPrinterCLOptions();
@@ -35,8 +36,10 @@ static Status parseMlirFlags(const CompileOptions &options, const std::string &p
   std::string messages;
   llvm::raw_string_ostream os(messages);
   if (!llvm::cl::ParseCommandLineOptions(args.size(), args.data(), "", &os)) {
-    os.flush();
-    return makeError("ftc compile", messages.substr(0, messages.find('\n')));
+    // "NAME: what.  Try: 'NAME --help'": the part that says what.
+    llvm::StringRef what = llvm::StringRef(os.str()).split('\n').first.split("  Try:").first;
+    what.consume_front(programName + ": ");
+    return makeError("ftc compile", what.empty() ? "MLIR refuses its flags" : what.str());
   }
   return Status::ok();
 }

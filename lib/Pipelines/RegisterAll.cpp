@@ -4,6 +4,7 @@
 #include "ftc/Pipelines/RegisterAll.h"
 
 #include "ftc/Conversion/Passes.h"
+#include "ftc/Target/CPU/Passes.h"
 #include "ftc/Transforms/Passes.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -17,6 +18,7 @@ void ftc::registerAllDialects(mlir::DialectRegistry &registry) {
 void ftc::registerAllPasses() {
   ft::registerFTTransformsPasses();
   registerFTConversionPasses();
+  cpu::registerCPUPasses();
   mlir::registerCanonicalizerPass();
   mlir::registerCSEPass();
 }

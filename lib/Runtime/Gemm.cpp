@@ -87,8 +87,12 @@ GemmTiling chooseTiling(const GemmShape &shape) {
                  static_cast<double>(shape.k);
   int64_t tiles = tiling.rows * tiling.columns;
   if (tiles % 2 != 0 && tiles < manyTiles && flops >= 2 * leastTileFlops) {
-    // The longer side: near-square tiles pack the least for what they compute.
-    bool tall = partExtent(shape.m, tiling.rows) >= partExtent(shape.n, tiling.columns);
+    // The longer side: near-square tiles pack the least for what they compute. But every tile of a
+    // column converts the same part of B anew, and of a row, of A.
+    int64_t rows = partExtent(shape.m, tiling.rows), columns = partExtent(shape.n, tiling.columns);
+    bool tall = rows >= columns;
+    if (isHalf(shape.typeA) != isHalf(shape.typeB) && std::min(rows, columns) >= 2 * cutUnit)
+      tall = isHalf(shape.typeA);
     (tall ? tiling.rows : tiling.columns) += 1;
   }
   if (isHalf(shape.typeA) || isHalf(shape.typeB)) {

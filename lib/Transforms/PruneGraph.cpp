@@ -56,8 +56,8 @@ struct PruneGraphPass : ft::impl::PruneGraphBase<PruneGraphPass> {
   void runOnOperation() override {
     PassReport report{"ft-prune-graph", {}, {}};
     for (auto function : getOperation().getOps<func::FuncOp>()) {
-      if (function.isExternal())
-        continue;
+      if (!function.getBody().hasOneBlock())
+        continue; // a declaration, or none of ours
       Block &block = function.getBody().front();
       int64_t savedBefore = savedBytes(block);
       int64_t ops = 0, weightGradients = 0;

@@ -123,8 +123,8 @@ def run(t):
     changed("regex that matches nothing", {"target_modules": ".*\\.query"}, "'target_modules' .* matches no")
     changed("a name as a regex", {"target_modules": "q_proj"}, "'target_modules' .* matches no", notes=[r'write a list: \[.q_proj.\]'])
     for wrong in ["(", ")", "[", "*", "a{2,1}", "(?P<a", "\\", "(?<=a)b", "a**", "(?z)"]:
-        changed("regex " + wrong, {"target_modules": wrong}, "'target_modules' ")
-    changed("regex depth bomb", {"target_modules": "(" * 100000 + ")" * 100000}, "'target_modules' ")
-    changed("regex repetition bomb", {"target_modules": "(((((.{999}){999}){999}){999}){999})"}, "'target_modules' ")
+        changed("regex " + wrong, {"target_modules": wrong}, "the regular expression '.*' .*at character [0-9]+")
+    changed("regex depth bomb", {"target_modules": "(" * 100000 + ")" * 100000}, "the regular expression '.*' is longer than 4096 characters")
+    changed("regex repetition bomb", {"target_modules": "(((((.{999}){999}){999}){999}){999})"}, "the regular expression '.*' is too large")
     changed("regex backtracking bomb", {"target_modules": "(.*)*(.*)*(.*)*(.*)*(.*)*x"}, "'target_modules' ")
     changed("regex of only the embedding", {"target_modules": "model\\.embed_tokens"}, "'target_modules' .*embed_tokens")

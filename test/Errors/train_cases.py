@@ -34,7 +34,7 @@ def run(t):
     fails("unclosed list", "trainable: [a, b\n", "", place="*train.yaml:*")
     fails("unclosed mapping", "{max_length: 16\n", "", place="*train.yaml:*")
     fails("bad indent", "max_length: 16\n  seed: 1\n", "", place="*train.yaml:2:*")
-    fails("duplicate key", right + "max_length: 8\n", "key 'max_length'", place="*train.yaml:11:*")
+    fails("duplicate key", right + "max_length: 8\n", "key 'max_length' is given twice", place="*train.yaml:12:*")
     fails("two documents", "max_length: 16\n---\nmax_length: 8\n", "", place="*train.yaml:2:*")
     fails("anchor bomb", "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n", "", place="*train.yaml:*")
     fails("unknown anchor", "max_length: *a\n", "", place="*train.yaml:1:*")
@@ -46,7 +46,7 @@ def run(t):
     # Sizes that are compiled in.
     for key in ["per_device_train_batch_size", "max_length"]:
         for value in ["0", "-1", "1.5", "many", "true", "[2]", "1e400", ".inf", ".nan", "99999999999999999999", "16777217"]:
-            line("%s: %s" % (key, value), "'%s' must be an integer from 1 to|integer '9+' does not fit|number '1e400' is beyond" % key)
+            line("%s: %s" % (key, value), "'%s' must be an integer from 1 to|integer '9+' does not fit|number '.*' is (beyond|not finite)" % key)
     line("max_length: null", "'max_length' must be an integer .*null is none")
     line("per_device_train_batch_size: 1048576\nmax_length: 16777216", r"per_device_train_batch_size x max_length is 17592186044416 tokens; a step has at most 2147483647", place="*train.yaml:2:*")
     line("per_device_train_batch_size: 32768\nmax_length: 65536", "per_device_train_batch_size x max_length is 2147483648 tokens", place="*train.yaml:2:*")
@@ -62,14 +62,14 @@ def run(t):
     line("optim: adamw_bnb_8bit", "'optim' must be an optimizer that ftc has")
     line("loss: dpo", "'loss' must be a loss that ftc has .cross_entropy")
     line("attn_implementation: paged", "'attn_implementation' must be an attention name or null")
-    line("mesh: tp=2", "mesh.* not supported yet")
+    line("mesh: tp=2", "'mesh' is not supported yet")
     line("mesh: tp", "mesh 'tp': axes are written NAME=SIZE")
     line("mesh: {tp: 0}", "mesh 'tp=0': the size of axis 'tp' must be an integer from 1 to 65536")
-    line("memory_budget: 24GiB", ".*memory_budget.*not supported yet")
+    line("memory_budget: 24GiB", "'memory_budget' is not supported yet")
     line("memory_budget: 24 furlongs", "'memory_budget': size '24 furlongs' must be a number above 0 with a unit")
     line("memory_budget: -1", "'memory_budget'")
-    line("gradient_checkpointing: true", ".*gradient_checkpointing.*not supported yet")
-    line("quantization: {load_in_4bit: true}", ".*quantization.*not supported yet")
+    line("gradient_checkpointing: true", "'gradient_checkpointing' is not supported yet; set it to false")
+    line("quantization: {load_in_4bit: true}", "'quantization' is not supported yet; remove it")
     line("quantization: 4", "'quantization' must be a mapping")
     line("trainable: [3]", "'trainable' must be a regular expression over parameter names, a list of them, or null")
     line("trainable: ''", "'trainable' has an empty expression")
@@ -97,6 +97,8 @@ def run(t):
     write(json_path, '{"max_length": "16"}')
     t.fails("JSON string for a number", arguments[:6] + [json_path] + arguments[7:], "'max_length' must be an integer .*got the string '16'", place="*train.json:1:16")
 
+    fails("trainable with an adapter", "trainable: '.*'\n", "'trainable' chooses among the model's own weights")
+
     # Expressions over parameters, in full fine-tuning.
     full = os.path.join(t.golden, "full", "model")
 
@@ -104,6 +106,6 @@ def run(t):
         write(path, text)
         t.fails(name, ["compile", "--model", full, "--adapter", "none", "--train", path, "-o", out], message, place="*train.yaml:*")
 
-    trainable("trainable matches nothing", "trainable: nothing\n", ".*trainable.*'nothing'.*matches no")
-    trainable("one of two trainables matches nothing", "trainable: ['.*mlp.*', '.*attn7.*']\n", ".*'\\.\\*attn7\\.\\*'.*matches no")
-    trainable("trainable is no expression", "trainable: '('\n", ".*trainable")
+    trainable("trainable matches nothing", "trainable: nothing\n", "'trainable' expression 'nothing' is found in no parameter name")
+    trainable("one of two trainables matches nothing", "trainable: ['.*mlp.*', '.*attn7.*']\n", r"'trainable' expression '\.\*attn7\.\*' is found in no parameter name")
+    trainable("trainable is no expression", "trainable: '('\n", "the regular expression '.' has a '.' that no '.' closes")

@@ -32,7 +32,7 @@ def main():
         memory = report["memory"]
         parts = sum(memory[key] for key in
                     ("parameters", "trainable", "gradients", "optimizer", "arena"))
-        if not 0 <= memory["peak"] - parts <= 64 << 20:
+        if memory["peak"] != parts:
             sys.exit(f"{model}: the peak is {memory['peak']}, its parts are {parts}")
         print(f"{model}: adapters {statistics['ft-attach-adapters.adapters']}, arena within 1.05 of "
               f"its lower bound in {len(entries)} entry points")

@@ -376,3 +376,15 @@ func.func @optimizer(%p: tensor<4x4xf32>, %g: tensor<4x4xf32>, %m: tensor<4x4xf3
     : tensor<4x4xf32>, tensor<f32>
   return %q, %m2, %v2 : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
 }
+
+// What has no single block is none of ours, and left alone.
+// CHECK-LABEL: func.func @blocks(
+// CHECK-NEXT: ft.silu
+// CHECK-NEXT: ft.scale
+func.func @blocks(%x: tensor<8x4xf32>) -> tensor<8x4xf32> {
+  %0 = ft.silu %x : tensor<8x4xf32>
+  %1 = ft.scale %0 by 2.0 : tensor<8x4xf32>
+  return %1 : tensor<8x4xf32>
+^bb1:
+  return %0 : tensor<8x4xf32>
+}

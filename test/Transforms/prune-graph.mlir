@@ -92,6 +92,11 @@
 // FORWARD-NEXT: %[[k:.*]] = ft.kernel map site("kept")
 // FORWARD-NOT: site("gone")
 // FORWARD: return %[[k]]
+// What has no single block is none of ours, and left alone.
+// FORWARD-LABEL: func.func @blocks(
+// FORWARD-NEXT: %[[silu:.*]] = ft.silu
+// FORWARD: ^bb1:
+// FORWARD-NEXT: return %[[silu]]
 
 //--- last.mlir
 ft.adapter "lora" site("layers.1.v") prefix("") {init_b = "zeros", r = 2 : i64, scaling = 2.0}
@@ -156,4 +161,10 @@ func.func @regions(%x: tensor<8x4xf32>) -> tensor<8x4xf32> {
     ft.yield %s : tensor<8x4xf32>
   }
   return %1 : tensor<8x4xf32>
+}
+func.func @blocks(%x: tensor<8x4xf32>) -> tensor<8x4xf32> {
+  %0 = ft.silu %x : tensor<8x4xf32>
+  return %x : tensor<8x4xf32>
+^bb1:
+  return %0 : tensor<8x4xf32>
 }

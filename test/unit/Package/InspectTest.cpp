@@ -45,7 +45,7 @@ TEST(Inspect, Json) {
   EXPECT_EQ(bytes("optimizer"), 128);
   EXPECT_EQ(bytes("tables"), 128);
   EXPECT_EQ(bytes("peak"), bytes("parameters") + bytes("trainable") + bytes("gradients") +
-                               bytes("optimizer") + bytes("tables") + bytes("arena"));
+                               bytes("optimizer") + bytes("arena"));
   EXPECT_EQ(bytes("saved_activations"), 24 * 20 * 4 + 24 * 4);
   EXPECT_EQ(bytes("workspace"), 0);
   const json::Value &at = *memory.find("peak_at");

@@ -10,6 +10,7 @@
 #include "ftc/Package/Writer.h"
 #include "ftc/Pipelines/Pipelines.h"
 #include "ftc/Pipelines/RegisterAll.h"
+#include "ftc/Support/Hash.h"
 #include "ftc/Support/Philox.h"
 #include "ftc/Target/CPU/CPU.h"
 
@@ -27,7 +28,7 @@ using namespace ftc::test;
 static const char *const kModel = R"("model_type": "llama", "hidden_size": 24,
   "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 8,
   "intermediate_size": 40, "vocab_size": 37, "rms_norm_eps": 1e-05, "rope_theta": 10000.0,
-  "max_position_embeddings": 128)";
+  "max_position_embeddings": 256)";
 static const char *const kAdapter = R"("peft_type": "LORA", "task_type": "CAUSAL_LM")";
 
 /// An object of two lists of members; those of the second replace those of the first.
@@ -83,10 +84,15 @@ void Experiment::build() {
   module = std::move(*built);
   EXPECT_EQ(warnings, std::vector<std::string>());
   Builder b(&context);
+  auto hash = [&](StringRef key, const char *text) {
+    return b.getNamedAttr(key, b.getStringAttr(hash128(text ? text : "").hex()));
+  };
   module.get()->setAttr(
       kPackageAttr,
       b.getDictionaryAttr(
-          {b.getNamedAttr("train_config", b.getStringAttr(json::dump(train.toValue()))),
+          {hash("model_hash", one.model), hash("adapter_hash", one.adapter),
+           hash("train_hash", one.train),
+           b.getNamedAttr("train_config", b.getStringAttr(json::dump(train.toValue()))),
            b.getNamedAttr("vocab", b.getI64IntegerAttr(vocab)),
            b.getNamedAttr("writes_model", b.getI64IntegerAttr(!adapter.lora))}));
 }
