@@ -111,8 +111,10 @@ LogicalResult ftc::lowerCrossEntropy(ft::KernelOp kernel, EntryBuilder &entry) {
   auto hiddenType = cast<MemRefType>(hidden.getType());
   int64_t tokens = hiddenType.getDimSize(0), width = hiddenType.getDimSize(1);
   int64_t vocabulary = cast<MemRefType>(weight.getType()).getDimSize(0);
-  int64_t rows = std::min(
-      tokens, std::max<int64_t>(64, entry.options.logitsBytes / (vocabulary * 4) / 64 * 64));
+  // Each chunk reads the whole head: few rows at a time would be all traffic and no work.
+  constexpr int64_t fewest = 64, step = 64;
+  int64_t fitting = entry.options.logitsBytes / (vocabulary * 4) / step * step;
+  int64_t rows = std::min(tokens, std::max(fewest, fitting));
   Type f32 = entry.builder.getF32Type();
   Location loc = kernel.getLoc();
   std::string site = kernel.getSite().str();

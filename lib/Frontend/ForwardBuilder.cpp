@@ -233,7 +233,9 @@ private:
 /// What a training configuration may ask for and a step cannot do yet: ignored, it would be a wrong
 /// promise.
 Status refuseUnsupported(const TrainConfig &train) {
-  auto refuse = [&](const char *key, const char *why) { return makeError(train.whereOf(key), why); };
+  auto refuse = [&](const char *key, const char *why) {
+    return makeError(train.whereOf(key), why);
+  };
   if (train.bf16)
     return refuse("bf16", "bf16 compute is not supported by the cpu target yet, which computes in "
                           "f32; remove bf16");

@@ -6,6 +6,7 @@
 
 #include "CompileReport.h"
 #include "Source.h"
+#include "ftc/Package/Package.h"
 #include "ftc/Package/Writer.h"
 #include "ftc/Pipelines/Pipelines.h"
 #include "ftc/Pipelines/RegisterAll.h"
@@ -38,7 +39,7 @@ static Status parseMlirFlags(const CompileOptions &options, const std::string &p
   if (!llvm::cl::ParseCommandLineOptions(args.size(), args.data(), "", &os)) {
     // "NAME: what.  Try: 'NAME --help'": the part that says what.
     llvm::StringRef what = llvm::StringRef(os.str()).split('\n').first.split("  Try:").first;
-    what.consume_front(programName + ": ");
+    what.consume_front(baseName(programName) + ": ");
     return makeError("ftc compile", what.empty() ? "MLIR refuses its flags" : what.str());
   }
   return Status::ok();
@@ -61,7 +62,6 @@ static Status runPasses(ModuleOp module, const CompileOptions &options,
     manager.dump();
     llvm::errs() << "\n";
   }
-  // Printing between passes needs one thread; so do locations as names.
   if (failed(manager.run(module)))
     return diagnostics.takeError("the passes failed");
   return Status::ok();
@@ -74,7 +74,6 @@ static Status writeModule(ModuleOp module, const CompileOptions &options) {
   os << "\n";
   if (options.output.empty() || options.output == "-") {
     llvm::outs() << text;
-    llvm::outs().flush();
     return Status::ok();
   }
   return writeFileAtomically(options.output, text);
@@ -91,13 +90,19 @@ static Status compilePackage(ModuleOp module, const CompileOptions &options,
       writePackage(module, PackageContents{options.target, options.cpuArch, kernels->image});
   if (failed(bytes))
     return diagnostics.takeError("the package could not be written");
+  // What no runtime would load is not written either.
+  Result<std::unique_ptr<Package>> package =
+      Package::fromMemory(bytes->data(), bytes->size(), options.output);
+  if (!package)
+    return package.takeError();
   if (Status status = writeFileAtomically(
           options.output,
           std::string_view(reinterpret_cast<const char *>(bytes->data()), bytes->size()));
       !status)
     return status;
   report.lap("package");
-  return report.summarize(*bytes, options);
+  report.summarize(**package, bytes->size(), options);
+  return Status::ok();
 }
 
 static Status checkOptions(const CompileOptions &options) {
@@ -122,8 +127,28 @@ static Status checkOptions(const CompileOptions &options) {
   return Status::ok();
 }
 
-Status ftc::runCompile(const CompileOptions &options, const std::string &programName) {
+/// Files that cannot be written are told before the work, and before one of two is there.
+static Status checkOutputs(const CompileOptions &options) {
+  for (const std::string *path : {&options.output, &options.report})
+    if (!path->empty() && *path != "-")
+      if (Result<AtomicFile> file = AtomicFile::create(*path); !file)
+        return file.takeError();
+  return Status::ok();
+}
+
+/// LLVM ends the program where its standard output could not be written and nobody asked.
+static Status flushStandardOutput() {
+  llvm::outs().flush();
+  if (!llvm::outs().has_error())
+    return Status::ok();
+  llvm::outs().clear_error();
+  return makeError("stdout", "cannot be written");
+}
+
+static Status compile(const CompileOptions &options, const std::string &programName) {
   if (Status status = checkOptions(options); !status)
+    return status;
+  if (Status status = checkOutputs(options); !status)
     return status;
   if (!options.mlirFlags.empty())
     if (Status status = parseMlirFlags(options, programName); !status)
@@ -133,6 +158,9 @@ Status ftc::runCompile(const CompileOptions &options, const std::string &program
   registerAllDialects(registry);
   MLIRContext context(registry);
   context.loadAllAvailableDialects();
+  // A note that shows the operation shows the whole module where the module is at fault.
+  if (!llvm::is_contained(options.mlirFlags, "--mlir-print-op-on-diagnostic"))
+    context.printOpOnDiagnostic(false);
   DiagnosticCollector diagnostics(&context);
   CompileReport report(options.emit == "mlir" && (options.output.empty() || options.output == "-"));
 
@@ -144,7 +172,8 @@ Status ftc::runCompile(const CompileOptions &options, const std::string &program
   ModuleOp module = **source;
   report.lap("frontend");
 
-  // IR printing options ask for one thread; we have no passes that gain from more.
+  // MLIR refuses to print IR between passes while it runs on several threads, and no pass of ours
+  // gains from them.
   context.disableMultithreading();
   if (options.stopAfter != kFrontendStep.str() || !options.from.empty())
     if (Status status = runPasses(module, options, diagnostics); !status)
@@ -157,4 +186,10 @@ Status ftc::runCompile(const CompileOptions &options, const std::string &program
     return status;
   diagnostics.printWarnings();
   return options.report.empty() ? Status::ok() : report.write(options.report, module);
+}
+
+Status ftc::runCompile(const CompileOptions &options, const std::string &programName) {
+  Status status = compile(options, programName);
+  Status flushed = flushStandardOutput();
+  return status ? std::move(flushed) : std::move(status);
 }

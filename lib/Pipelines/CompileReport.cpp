@@ -4,7 +4,6 @@
 #include "CompileReport.h"
 
 #include "ftc/Analysis/Report.h"
-#include "ftc/Package/Package.h"
 #include "ftc/Support/AtomicFile.h"
 
 #include "llvm/Support/FormatVariadic.h"
@@ -36,15 +35,12 @@ void CompileReport::describe(const ModelConfig &model, const std::vector<Resolve
   }
 }
 
-Status CompileReport::summarize(const std::vector<uint8_t> &bytes, const CompileOptions &options) {
-  Result<std::unique_ptr<Package>> package =
-      Package::fromMemory(bytes.data(), bytes.size(), options.output);
-  if (!package)
-    return package.takeError();
-  const package::Package &root = (*package)->root();
+void CompileReport::summarize(const Package &package, uint64_t bytes,
+                              const CompileOptions &options) {
+  const package::Package &root = package.root();
   const package::Memory &memory = *root.memory();
   size_t launches = 0;
-  if (std::optional<uint32_t> step = (*package)->findEntry("train_step"))
+  if (std::optional<uint32_t> step = package.findEntry("train_step"))
     launches = root.entries()->Get(*step)->launches()->size();
   out << "memory   " << formatBytes(memory.peak()) << " at the peak: parameters "
       << formatBytes(memory.parameters()) << ", state " << formatBytes(memory.state()) << ", arena "
@@ -52,8 +48,7 @@ Status CompileReport::summarize(const std::vector<uint8_t> &bytes, const Compile
       << formatBytes(memory.saved_activations()) << ")\n"
       << "target   " << options.target << " (" << options.cpuArch << "): " << root.kernels()->size()
       << " kernels, " << launches << " launches a step\n"
-      << "package  " << options.output << ", " << formatBytes(bytes.size()) << "\n";
-  return Status::ok();
+      << "package  " << options.output << ", " << formatBytes(bytes) << "\n";
 }
 
 Status CompileReport::write(const std::string &path, mlir::ModuleOp module) {

@@ -7,6 +7,7 @@
 
 #include "ftc/Frontend/AdapterConfig.h"
 #include "ftc/Frontend/ModelConfig.h"
+#include "ftc/Package/Package.h"
 #include "ftc/Pipelines/Compile.h"
 #include "ftc/Support/TrainConfig.h"
 
@@ -29,8 +30,8 @@ public:
   void describe(const ModelConfig &model, const std::vector<ResolvedTarget> &targets,
                 const TrainConfig &train);
 
-  /// The package that was written: target, sizes, memory. Reads it back through its verifier.
-  Status summarize(const std::vector<uint8_t> &package, const CompileOptions &options);
+  /// The package that was written: target, memory, its size in bytes.
+  void summarize(const Package &package, uint64_t bytes, const CompileOptions &options);
 
   /// The JSON of --report: stages with seconds, passes with statistics and remarks.
   Status write(const std::string &path, mlir::ModuleOp module);

@@ -30,15 +30,26 @@ static std::string placeOf(Location location) {
   return "";
 }
 
+/// One line that a person reads: MLIR's texts may hold printed operations.
+static std::string lineOf(const Diagnostic &diagnostic) {
+  constexpr size_t longest = 400;
+  std::string text = diagnostic.str();
+  for (char &c : text)
+    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f)
+      c = ' ';
+  if (text.size() > longest)
+    text = text.substr(0, longest) + "...";
+  return text;
+}
+
 DiagnosticCollector::DiagnosticCollector(MLIRContext *context)
     : handler(context, [this](Diagnostic &diagnostic) {
-        std::string text = diagnostic.str();
-        std::replace(text.begin(), text.end(), '\n', ' ');
+        std::string text = lineOf(diagnostic);
         std::string where = placeOf(diagnostic.getLocation());
         if (diagnostic.getSeverity() == DiagnosticSeverity::Error) {
           Error &error = errors.emplace_back(makeError(where, text));
           for (Diagnostic &note : diagnostic.getNotes())
-            error.note(note.str());
+            error.note(lineOf(note));
         } else if (diagnostic.getSeverity() == DiagnosticSeverity::Warning) {
           warnings.push_back(where.empty() ? text : where + ": " + text);
         }

@@ -25,8 +25,9 @@ public:
   }
   bool any() const { return count != 0; }
 
-  Outcome outcome(const std::string &where, const std::string &what) {
-    Error error = makeError(where, std::to_string(count) + ' ' + what);
+  Outcome outcome(const std::string &where, const char *one, const char *many) {
+    Error error =
+        makeError(where, count == 1 ? std::string(one) : std::to_string(count) + ' ' + many);
     for (std::string &note : notes)
       error.note(std::move(note));
     if (count > problemsShown)
@@ -137,7 +138,8 @@ Outcome Instance::bindDirectory(const std::string &directory) {
       problems.add(quoted(key, 200) + ' ' + *reason);
   }
   if (problems.any())
-    return problems.outcome(files->path(), "tensors are not what the package was compiled for");
+    return problems.outcome(files->path(), "1 tensor is not what the package was compiled for",
+                            "tensors are not what the package was compiled for");
   for (uint32_t i = 0; i < tensors.size(); ++i)
     if (comesFromFile(*tensors[i])) {
       const TensorView *view = files->find(tensors[i]->key()->string_view());
@@ -191,6 +193,7 @@ Outcome Instance::loadAdapter(const std::string &directory) {
       problems.add(quoted(view.name, 200) + " is no tensor of the package's adapter");
   if (problems.any())
     return problems.outcome(path,
+                            "1 tensor does not fit the adapter that the package was compiled for",
                             "tensors do not fit the adapter that the package was compiled for");
   for (uint32_t i = 0; i < tensors.size(); ++i)
     if (tensors[i]->role() == package::Role::trainable) {

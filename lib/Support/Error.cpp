@@ -37,14 +37,26 @@ std::string place(std::string_view file, unsigned line, unsigned column) {
   return text;
 }
 
+namespace {
+
+/// Names of files may hold anything: what would end the line or steer a terminal becomes `?`.
+std::string lineOf(std::string_view prefix, std::string text) {
+  for (char &c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      c = '?';
+  return std::string(prefix) + std::move(text) + '\n';
+}
+
+} // namespace
+
 std::string formatError(const Error &error) {
-  std::string text = "error: " + error.str() + '\n';
+  std::string text = lineOf("error: ", error.str());
   for (const std::string &note : error.notes)
-    text += "note: " + note + '\n';
+    text += lineOf("note: ", note);
   return text;
 }
 
-std::string formatWarning(std::string_view text) { return "warning: " + std::string(text) + '\n'; }
+std::string formatWarning(std::string_view text) { return lineOf("warning: ", std::string(text)); }
 
 void printError(const Error &error) {
   std::string text = formatError(error);

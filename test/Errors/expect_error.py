@@ -156,6 +156,10 @@ class Tests:
             if before.get(path) != after.get(path) and path not in made:
                 how = "made" if path not in before else "removed" if path not in after else "changed"
                 found.append("%s was %s" % (path, how))
+        for path in sorted(set(after) - set(before), reverse=True):
+            # So that one failure stays one.
+            path = os.path.join(self.work, path)
+            os.rmdir(path) if os.path.isdir(path) else os.remove(path)
         if found:
             self.problems.append(name)
         if found or self.show:

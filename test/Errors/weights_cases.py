@@ -6,7 +6,7 @@ import os
 import shutil
 import struct
 
-from expect_error import integers, read, read_tensors, tensor_file, write
+from expect_error import read, read_tensors, tensor_file, write
 
 QUERY = "model.layers.0.self_attn.q_proj.weight"
 NORM = "model.norm.weight"
@@ -26,10 +26,10 @@ def run(t):
         return ["gradients", with_package, "--weights", weights, "--adapter-weights", adapter_weights, "--batch", batch,
                 "-o", out, "--threads", "1"]
 
-    def fails(name, spoiled, message, place=file, **more):
+    def fails(name, spoiled, message, place=None, **more):
         if spoiled is not None:
             write(file, spoiled)
-        t.fails(name, gradients(), message, place=place, **more)
+        t.fails(name, gradients(), message, place=place or file, **more)
 
     def header(name, change, message, place=file + ":*", **more):
         fails(name, tensor_file(right, change), message, place=place, **more)
@@ -50,7 +50,6 @@ def run(t):
 
     # The file as a whole.
     (length,) = struct.unpack("<Q", content[:8])
-    cut = "the file is cut short|tensor '.*' ends at|has .* bytes"
     for end in [0, 1, 7, 8, 9, 8 + length // 2, 8 + length - 1, 8 + length, 8 + length + 1, len(content) // 2, len(content) - 1]:
         fails("cut at byte %d" % end, content[:end], ".*(cut short|begins with 8 bytes of length|does not start)", place=file + "*")
     fails("bytes too many", content + b"\0", "has .* bytes of data, but its tensors take .*; they must be equal")
@@ -61,7 +60,7 @@ def run(t):
     fails("header not JSON", struct.pack("<Q", 4) + b"{]]]" + b"\0" * 8, "expected a key", place=file + ":*", notes=["the position is within the header"])
     fails("header an array", struct.pack("<Q", 2) + b"[]", "the header does not start with '{'")
     fails("header depth bomb", struct.pack("<Q", 200005) + b'{"a":' + b"[" * 200000, "nested deeper than", place=file + ":*")
-    fails("a pickle", b"\x80\x04\x95" + b"\0" * 100, "the header's length is .*is this a safetensors file", place=file)
+    fails("a pickle", b"\x80\x04\x95" + b"\1" * 100, "the header's length is .*is this a safetensors file", place=file)
     fails("text", "hello, world\n", "the header's length is .*is this a safetensors file", place=file)
 
     # The header's entries.
@@ -94,7 +93,7 @@ def run(t):
 
     # Tensors that are not what the package was compiled for.
     dtype, shape, data = right[QUERY]
-    wrong = "1 tensors? (is|are) not what the package was compiled for|1 tensors are not what"
+    wrong = "1 tensor is not what the package was compiled for"
     tensors("missing", {QUERY: None}, wrong, notes=["'%s' is missing" % QUERY])
     tensors("misshapen", {QUERY: (dtype, [16, 64], data)}, wrong, notes=[r"'%s' is F32 \[16, 64\], but the package has F32 \[32, 32\]" % QUERY])
     tensors("rank 1", {QUERY: (dtype, [1024], data)}, wrong, notes=[r"is F32 \[1024\], but the package has F32 \[32, 32\]"])
@@ -164,7 +163,7 @@ def run(t):
     file = os.path.join(adapter, "adapter_model.safetensors")
     right, content = read_tensors(file), read(file)
     dtype, shape, data = right[LORA]
-    fit = "1 tensors? (does|do) not fit the adapter that the package was compiled for"
+    fit = "1 tensor does not fit the adapter that the package was compiled for"
     tensors("adapter: missing tensor", {LORA: None}, fit, notes=["'%s' is missing" % LORA])
     tensors("adapter: extra tensor", {LORA.replace("q_proj", "k_proj"): right[LORA]}, fit, notes=["k_proj.* is no tensor of the package's adapter"])
     tensors("adapter: wrong rank", {LORA: (dtype, [shape[0] * 2, shape[1]], data * 2)}, fit, notes=[r"is F32 \[8, 32\], but the package has F32 \[4, 32\]"])

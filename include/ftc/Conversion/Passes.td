@@ -17,7 +17,7 @@ def ConvertFTToLaunch : Pass<"convert-ft-to-launch", "mlir::ModuleOp"> {
     so that no more than a chunk of logits is ever held.
   }];
   let options = [
-    Option<"logitsBytes", "logits-bytes", "int64_t", "33554432",
+    Option<"logitsBytes", "logits-bytes", "int64_t", "67108864",
            "Most bytes of logits that are held at once (but at least 64 rows)">,
     Option<"attentionTile", "attention-tile", "int64_t", "64",
            "Query and key rows of an attention tile">

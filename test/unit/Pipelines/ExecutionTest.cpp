@@ -23,20 +23,9 @@ protected:
     start = oracle.makeState();
     first = oracle.makeData(1);
     second = oracle.makeData(2);
-    package = loadPackage(compiled());
+    package = loadPackage(compiled(GetParam()));
     ASSERT_TRUE(package);
     native = std::make_unique<Native>(package.get(), start);
-  }
-
-  /// The case's package, compiled once for all tests.
-  const std::vector<uint8_t> &compiled() {
-    static std::map<std::string, std::vector<uint8_t>> packages;
-    std::vector<uint8_t> &bytes = packages[GetParam().name];
-    if (bytes.empty()) {
-      Experiment program(GetParam());
-      bytes = program.compile();
-    }
-    return bytes;
   }
 
   /// Runs both; compares loss, gradient norm and the whole state.

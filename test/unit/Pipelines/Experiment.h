@@ -71,6 +71,9 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
 };
 
+/// The package of a case, made once for all tests of the program; empty where that has failed.
+const std::vector<uint8_t> &compiled(const Case &one);
+
 //===-- Comparing ---------------------------------------------------------===//
 
 double norm(llvm::ArrayRef<double> values);

@@ -24,7 +24,7 @@ struct Program {
       return;
     experiment.advance("ft-build-backward");
     start = experiment.makeState();
-    package = loadPackage(experiment.compile());
+    package = loadPackage(compiled(one));
   }
 
   Native instance(int threads = 1) const { return Native(package.get(), start, threads); }
@@ -45,7 +45,7 @@ struct Program {
 };
 
 /// Compiled once for all tests.
-const Program &program(const std::string &name) {
+Program &program(const std::string &name) {
   static std::map<std::string, std::unique_ptr<Program>> programs;
   std::unique_ptr<Program> &found = programs[name];
   if (!found)
@@ -68,7 +68,7 @@ const Case &wideCase() {
 class Properties : public ::testing::TestWithParam<const char *> {
 protected:
   void SetUp() override { ASSERT_TRUE(step().package); }
-  const Program &step() const { return program(GetParam()); }
+  Program &step() { return program(GetParam()); }
 };
 } // namespace
 
@@ -113,9 +113,7 @@ TEST_P(Properties, TheFutureIsUnseen) {
   EXPECT_EQ(loss, otherLoss);
   expectEqual(otherState, state);
   // The interpreter too: not a property of the kernels alone.
-  Experiment oracle(step().experiment.spec());
-  oracle.advance("ft-prune-graph");
-  ASSERT_TRUE(oracle.ok());
+  Experiment &oracle = step().experiment;
   State exact = oracle.makeState(), otherExact = exact;
   ftc_run run = makeStep(itemsOf(data));
   EXPECT_EQ(oracle.run("gradients", data, run, exact),
@@ -124,9 +122,7 @@ TEST_P(Properties, TheFutureIsUnseen) {
 }
 
 TEST_P(Properties, DeadTokensAreNothing) {
-  Experiment oracle(step().experiment.spec());
-  oracle.advance("ft-prune-graph");
-  ASSERT_TRUE(oracle.ok());
+  Experiment &oracle = step().experiment;
   Data data = oracle.makeData(1);
   data.pop_back();
   ftc_run run = makeStep(itemsOf(data));
@@ -184,7 +180,7 @@ INSTANTIATE_TEST_SUITE_P(Cases, Properties,
                          [](const auto &info) { return std::string(info.param); });
 
 TEST(Layouts, PaddingIsNothing) {
-  const Program &step = program("full");
+  Program &step = program("full");
   ASSERT_TRUE(step.package);
   Data data = step.experiment.makeData(1);
   std::vector<ftc_result> results;
@@ -221,11 +217,9 @@ TEST(Threads, ChangeNoBit) {
     EXPECT_EQ(states.back(), states.front()) << threads;
   }
   // And what they agree on is right.
-  Experiment oracle(wideCase());
-  oracle.advance("ft-prune-graph");
-  ASSERT_TRUE(oracle.ok());
-  State state = oracle.makeState();
-  std::vector<double> expected = oracle.run("train_step", data, makeStep(itemsOf(data), 1), state);
+  State state = step.start;
+  std::vector<double> expected =
+      step.experiment.run("train_step", data, makeStep(itemsOf(data), 1), state);
   expectClose("loss", 2e-5, "loss", results[0].loss, expected[0]);
   expectClose("gradient norm", 2e-5, "gradient norm", results[0].grad_norm, expected[1]);
 }
@@ -234,7 +228,7 @@ TEST(Threads, ChangeNoBit) {
 TEST(Storage, NarrowWeightsAreTheirNumbers) {
   for (const char *name : {"lora_tied_bf16", "lora_gqa_f16", "some_weights_bf16_llama3"}) {
     SCOPED_TRACE(name);
-    const Program &narrow = program(name);
+    Program &narrow = program(name);
     ASSERT_TRUE(narrow.package);
     Case same = findCase(name);
     same.dtype = "float32";
