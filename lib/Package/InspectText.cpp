@@ -18,6 +18,7 @@ namespace {
 // Kernels below this rank are summed up in one line.
 constexpr size_t kernelsShown = 20;
 constexpr size_t remarksShown = 8;
+constexpr size_t lineWidth = 100;
 
 [[gnu::format(printf, 2, 3)]] void append(std::string &text, const char *format, ...) {
   char line[512];
@@ -109,7 +110,7 @@ void kernelsText(const package::Package &root, std::string &text) {
   std::sort(uses.begin(), uses.end(), [](const KernelUse &a, const KernelUse &b) {
     return std::tie(b.flops, b.bytes, a.kernel) < std::tie(a.flops, a.bytes, b.kernel);
   });
-  append(text, "\nKernels of %s: %zu, by FLOP\n  %-44s %-14s %6s %10s %6s %10s\n",
+  append(text, "\nKernels of %s: %zu, by FLOP\n  %-36s %-24s %6s %10s %6s %10s\n",
          shortened(entry.name()->string_view(), 30).c_str(), uses.size(), "", "family", "count",
          "FLOP", "share", "bytes");
   KernelUse rest;
@@ -122,18 +123,57 @@ void kernelsText(const package::Package &root, std::string &text) {
       continue;
     }
     const package::Kernel &kernel = *root.kernels()->Get(use.kernel);
-    append(text, "  %-44s %-14s %6llu %10s %5.1f%% %10s\n",
-           shortened(kernel.name()->string_view(), 44).c_str(),
-           shortened(kernel.family()->string_view(), 14).c_str(),
+    append(text, "  %-36s %-24s %6llu %10s %5.1f%% %10s\n",
+           shortened(kernel.name()->string_view(), 36).c_str(),
+           shortened(kernel.family()->string_view(), 24).c_str(),
            static_cast<unsigned long long>(use.count), humanCount(use.flops).c_str(),
            share(use.flops, flops), humanBytes(use.bytes).c_str());
   }
   if (uses.size() > kernelsShown) {
     std::string name = std::to_string(uses.size() - kernelsShown) + " more";
-    append(text, "  %-44s %-14s %6llu %10s %5.1f%% %10s\n", name.c_str(), "",
+    append(text, "  %-36s %-24s %6llu %10s %5.1f%% %10s\n", name.c_str(), "",
            static_cast<unsigned long long>(rest.count), humanCount(rest.flops).c_str(),
            share(rest.flops, flops), humanBytes(rest.bytes).c_str());
   }
+}
+
+/// Appends words with line breaks before column 100; continued lines are indented by `indent`.
+void appendWrapped(std::string &text, std::string_view words, size_t indent) {
+  size_t begin = text.rfind('\n');
+  size_t column = text.size() - (begin == std::string::npos ? 0 : begin + 1);
+  while (!words.empty()) {
+    size_t end = std::min(words.find(' '), words.size());
+    std::string_view word = words.substr(0, end);
+    words.remove_prefix(std::min(end + 1, words.size()));
+    if (column + 1 + word.size() > lineWidth && column > indent) {
+      text += '\n' + std::string(indent, ' ');
+      column = indent;
+    } else if (!text.empty() && text.back() != ' ' && text.back() != '\n') {
+      text += ' ';
+      ++column;
+    }
+    text += word;
+    column += word.size();
+  }
+}
+
+/// `name = value`, those of one entry point together: `train_step: a = 1, b = 2; update: a = 3`.
+std::string statisticsText(const package::Pass &pass) {
+  std::string text, group;
+  for (const package::Statistic *statistic : *pass.statistics()) {
+    std::string_view name = statistic->name()->string_view();
+    size_t dot = name.find('.');
+    std::string_view prefix = dot == std::string_view::npos ? "" : name.substr(0, dot);
+    if (dot != std::string_view::npos)
+      name.remove_prefix(dot + 1);
+    bool fresh = text.empty() || prefix != group;
+    text += text.empty() ? "" : fresh ? "; " : ", ";
+    if (fresh && !prefix.empty())
+      text += std::string(prefix) + ": ";
+    group = prefix;
+    text += std::string(name) + " = " + std::to_string(statistic->value());
+  }
+  return text;
 }
 
 void passesText(const package::Package &root, std::string &text) {
@@ -141,19 +181,21 @@ void passesText(const package::Package &root, std::string &text) {
     return;
   text += "\nPasses\n";
   for (const package::Pass *pass : *root.passes()) {
-    text += "  " + pass->name()->str();
-    const char *separator = ": ";
-    if (pass->statistics())
-      for (const package::Statistic *statistic : *pass->statistics()) {
-        text += separator + statistic->name()->str() + " = " + std::to_string(statistic->value());
-        separator = ", ";
-      }
-    text += '\n';
+    text += "  " + pass->name()->str() + '\n';
+    if (pass->statistics() && pass->statistics()->size() > 0) {
+      text += "    ";
+      appendWrapped(text, statisticsText(*pass), 6);
+      text += '\n';
+    }
     if (!pass->remarks())
       continue;
     size_t count = pass->remarks()->size(), shown = std::min(count, remarksShown);
-    for (size_t i = 0; i < shown; ++i)
-      text += "    " + pass->remarks()->Get(static_cast<flatbuffers::uoffset_t>(i))->str() + '\n';
+    for (size_t i = 0; i < shown; ++i) {
+      text += "    ";
+      appendWrapped(text,
+                    pass->remarks()->Get(static_cast<flatbuffers::uoffset_t>(i))->string_view(), 6);
+      text += '\n';
+    }
     if (count > shown)
       text += "    and " + std::to_string(count - shown) + " more (--json shows all)\n";
   }

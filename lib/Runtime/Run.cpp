@@ -47,10 +47,9 @@ Outcome Instance::checkReady() const {
               quoted(tensors[i]->name()->string_view());
   if (missing == 0)
     return Outcome::ok();
+  std::string others = missing > 1 ? ", nor have " + std::to_string(missing - 1) + " more" : "";
   return Outcome(FTC_NOT_BOUND,
-                 makeError("instance", std::to_string(missing) +
-                                           " tensors have no values yet, the first is the " +
-                                           first +
+                 makeError("instance", "the " + first + " has no values yet" + others +
                                            "; bind the weights and initialize the state before a "
                                            "run"));
 }

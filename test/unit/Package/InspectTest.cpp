@@ -85,10 +85,24 @@ TEST(Inspect, SameTextEachTime) {
 }
 
 TEST(Inspect, Text) {
-  std::string text = inspectText(*toy());
+  // Statistics and remarks that do not fit one line.
+  PackageMaker maker = toyPackage(fakeCode());
+  package::PassT &pass = *maker.content.passes[0];
+  for (int i = 0; i < 40; ++i) {
+    pass.statistics.push_back(std::make_unique<package::StatisticT>());
+    pass.statistics.back()->name =
+        (i < 20 ? "train_step.number_" : "update.number_") + std::to_string(i);
+    pass.remarks[0] += " and another word";
+  }
+  std::vector<uint8_t> file = finishPackage(maker.content);
+  Result<std::unique_ptr<Package>> package =
+      Package::fromMemory(file.data(), file.size(), "toy.ftp");
+  ASSERT_TRUE(package) << package.error().str();
+  std::string text = inspectText(**package);
   for (const char *part :
        {"toy.ftp\n", "target cpu x86-64", "24 tokens (2 x 12)", "parameters", "880 B", "train_step",
-        "embed", "ft-test: things = 7", "a remark", "the arena is fullest in train_step"})
+        "embed", "ft-test\n    things = 7", "a remark and another word and",
+        "; train_step: number_0 = 0, number_1 = 0", "the arena is fullest in train_step"})
     EXPECT_NE(text.find(part), std::string::npos) << part << '\n' << text;
   for (size_t begin = 0; begin < text.size();) {
     size_t end = text.find('\n', begin);

@@ -252,9 +252,9 @@ TEST_F(Run, NothingRunsBeforeEverythingIsThere) {
               FTC_NOT_BOUND);
     EXPECT_NE(std::string(error.message).find(part), std::string::npos) << error.message;
   };
-  expectNotBound("5 tensors have no values yet, the first is the base tensor 'table'");
+  expectNotBound("instance: the base tensor 'table' has no values yet, nor have 4 more; bind");
   ASSERT_EQ(ftc_init_state(fresh.get(), 1, &error), FTC_OK);
-  expectNotBound("1 tensors have no values yet, the first is the base tensor 'table'");
+  expectNotBound("instance: the base tensor 'table' has no values yet; bind");
   const int64_t shape[] = {Toy::vocab, Toy::width};
   ASSERT_EQ(ftc_bind_tensor(fresh.get(), "table", FTC_F32, 2, shape, table.data(), &error), FTC_OK);
   EXPECT_EQ(ftc_run_entry(fresh.get(), "evaluate", &view, &values, nullptr, &error), FTC_OK);
