@@ -32,18 +32,24 @@ def run(t):
             if os.path.isfile(device) or not os.path.exists(device):
                 raise SystemExit(device + " was replaced")
     for name, command in to_directory.items():
-        t.fails(name + ": not empty", command + [full], "exists and is not empty; give a new or an empty directory", place=full)
-        t.fails(name + ": a file", command + [file], ".*(exists and is no directory|exists|not a directory)", place=file)
-        t.fails(name + ": a device", command + ["/dev/null"], ".*(no directory|exists|not a directory)", place="/dev/null")
+        t.fails(name + ": not empty", command + [full], "exists and is not empty; give a new or an empty directory|is not an empty directory; give one", place=full)
+        t.fails(name + ": a file", command + [file], "exists and is no directory; give a new|is not an empty directory; give one", place=file)
+        t.fails(name + ": a device", command + ["/dev/null"], "exists and is no directory; give a new|is not an empty directory; give one", place="/dev/null")
     for name, command in commands.items():
         t.fails(name + ": parent is a file", command + [os.path.join(file, "out")], ".*Not a directory|is not a directory|cannot make the directory", place=file + "*")
         t.fails(name + ": name too long", command + [os.path.join(t.work, "x" * 300)], "cannot .*: File name too long", place="*x")
 
         # A full disk, as a limit of the size of files.
-        t.fails(name + ": disk full", command + [out], "cannot write: File too large", place="*",
-                preexec=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (256, 256)))
-        t.fails(name + ": disk full later", command + [out], "cannot write: File too large|.*File too large", place="*",
-                preexec=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)))
+        # (The code of kernels is a file, too, in memory.)
+        for limit in [256, 4096]:
+            t.fails("%s: files of at most %d bytes" % (name, limit), command + [out], ".*File too large", place="*",
+                    preexec=lambda limit=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    # Larger than the code, smaller than the model that is saved.
+    case = t.copy("full", "model")
+    model_package = t.compile(case, os.path.join(t.work, "full.ftp"))
+    t.fails("train: disk full at the end", ["train", model_package, "--weights", os.path.join(case, "model"), "--data", os.path.join(case, "data.jsonl"),
+                                            "--output", out], ".*File too large", place="*",
+            preexec=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (105000, 105000)))
     if os.geteuid() == 0:
         print("outputs in read-only directories: not tested as root")
     else:
@@ -55,17 +61,19 @@ def run(t):
 
     # Files beside the result.
     metrics = train_to + [out, "--metrics"]
-    t.fails("metrics: parent missing", metrics + [os.path.join(t.work, "no", "m.jsonl")], "cannot (create|open): No such file", place="*m.jsonl")
+    t.fails("metrics: parent missing", metrics + [os.path.join(t.work, "no", "m.jsonl")], "cannot create the metrics file: No such file", place="*m.jsonl")
     t.fails("metrics: a directory", metrics + [full], ".*directory", place=full)
     t.fails("metrics: in the output", metrics + [os.path.join(out, "m.jsonl")], "lies in the output directory", place="*m.jsonl")
-    t.fails("metrics: disk full", metrics + ["/dev/full"], "cannot write: No space left on device", place="/dev/full")
+    t.fails("metrics: disk full", metrics + ["/dev/full"], "cannot write the metrics: No space left on device", place="/dev/full")
     t.fails("report: parent missing", compile_to + [out, "--report", os.path.join(t.work, "no", "r.json")], "cannot create: No such file", place="*r.json")
     t.fails("report: a directory", compile_to + [out, "--report", full], "is a directory; give the path of a file", place=full)
 
     # Standard output.
+    dump = os.path.join(t.work, "dump.mlir")
+    t.succeed(*compile_to, dump, "--emit=mlir", "--stop-after=frontend")
     with open("/dev/full", "wb") as device:
         stdout = "cannot (be written|write)"
         t.fails("stdout full: inspect", ["inspect", package, "--json"], stdout, place="*", stdout=device)
         t.fails("stdout full: evaluate", ["evaluate", package, "--weights", model, "--batch", os.path.join(case, "batch.safetensors")], stdout, place="*", stdout=device)
         t.fails("stdout full: help", ["train", "--help"], stdout, place="*", stdout=device)
-        t.fails("stdout full: compile to IR", compile_to[:-1] + ["--emit=mlir"], stdout, place="*", stdout=device)
+        t.fails("stdout full: compile to IR", ["compile", "--from", dump, "--emit=mlir"], stdout, place="*", stdout=device)

@@ -30,7 +30,7 @@ Command evaluateCommand() {
   command.option("--adapter-weights", "DIR", &options->adapterWeights,
                  "the adapter's weights (default: its initial state, by the package's seed)");
   command.integer(
-      "--threads", 0, 4096,
+      "--threads", 0, 256,
       [options](int64_t threads) { options->threads = static_cast<int>(threads); },
       "threads to compute with (default: 0, all processors that may be used)");
   command.check = [options]() -> std::optional<std::string> {

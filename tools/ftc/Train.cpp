@@ -49,7 +49,7 @@ Command trainCommand() {
   command.option("--metrics", "FILE", &options->metrics,
                  "write one JSON object a step to this file");
   command.integer(
-      "--threads", 0, 4096,
+      "--threads", 0, 256,
       [options](int64_t threads) { options->threads = static_cast<int>(threads); },
       "threads to compute with (default: 0, all processors that may be used)");
   command.flag("--plot", &options->plot,
