@@ -12,6 +12,7 @@
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/ADT/ScopeExit.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -160,11 +161,22 @@ Result<OwningOpRef<ModuleOp>> ftc::readConfigs(MLIRContext &context, const Compi
 
 //===-- Dumps -------------------------------------------------------------===//
 
-/// The deepest nesting of brackets outside strings and comments.
-static unsigned nestingOf(StringRef text) {
-  unsigned depth = 0, deepest = 0;
+/// Why MLIR's parser must not see the text; empty where it may. The parser recurses with nesting
+/// and along affine expressions, and takes quadratic time for a number.
+static std::string unreadable(StringRef text) {
+  constexpr unsigned deepest = 128;
+  constexpr size_t longestAffine = 1024, longestNumber = 256;
+  if (text.starts_with("ML\xefR"))
+    return "is MLIR bytecode; expected the text that ftc and ft-opt print";
+  unsigned depth = 0, depthAtAffine = 0;
+  size_t affine = StringRef::npos, digits = 0;
   for (size_t i = 0; i < text.size(); ++i) {
     char c = text[i];
+    digits = llvm::isDigit(c) ? digits + 1 : 0;
+    if (digits > longestNumber)
+      return "a number has more than " + std::to_string(longestNumber) + " digits";
+    if (affine != StringRef::npos && i - affine > longestAffine)
+      return "an affine expression has more than " + std::to_string(longestAffine) + " characters";
     if (c == '"') {
       for (++i; i < text.size() && text[i] != '"'; ++i)
         i += text[i] == '\\';
@@ -173,12 +185,23 @@ static unsigned nestingOf(StringRef text) {
       if (i == StringRef::npos)
         break;
     } else if (c == '(' || c == '[' || c == '{' || c == '<') {
-      deepest = std::max(deepest, ++depth);
-    } else if (c == ')' || c == ']' || c == '}' || (c == '>' && i > 0 && text[i - 1] != '-')) {
+      StringRef before = c == '<' ? text.substr(0, i).rtrim() : StringRef();
+      if (affine == StringRef::npos &&
+          (before.ends_with("affine_map") || before.ends_with("affine_set"))) {
+        affine = i;
+        depthAtAffine = depth;
+      }
+      if (++depth > deepest)
+        return "brackets nest deeper than " + std::to_string(deepest) +
+               "; expected IR that ftc printed";
+    } else if (c == ')' || c == ']' || c == '}' ||
+               (c == '>' && (i == 0 || text[i - 1] != '-') && text.substr(i + 1, 1) != "=")) {
       depth -= depth > 0;
+      if (depth <= depthAtAffine)
+        affine = StringRef::npos;
     }
   }
-  return deepest;
+  return "";
 }
 
 Result<OwningOpRef<ModuleOp>> ftc::readDump(MLIRContext &context, const std::string &path,
@@ -186,10 +209,8 @@ Result<OwningOpRef<ModuleOp>> ftc::readDump(MLIRContext &context, const std::str
   Result<std::string> text = readFile(path, uint64_t{1} << 30);
   if (!text)
     return text.takeError();
-  constexpr unsigned deepest = 128;
-  if (nestingOf(*text) > deepest)
-    return makeError(path, "brackets nest deeper than " + std::to_string(deepest) +
-                               "; expected IR that ftc printed");
+  if (std::string why = unreadable(*text); !why.empty())
+    return makeError(path, why);
   OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(*text, ParserConfig(&context), path);
   if (!module)
     return diagnostics.takeError("the IR could not be parsed");

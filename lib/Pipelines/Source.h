@@ -33,7 +33,7 @@ private:
 Result<mlir::OwningOpRef<mlir::ModuleOp>>
 readConfigs(mlir::MLIRContext &context, const CompileOptions &options, CompileReport &report);
 
-/// Parses a dump. Its nesting is checked first: MLIR's parser recurses without bound.
+/// Parses a dump. Its text is checked first for what MLIR's parser has no bound for.
 Result<mlir::OwningOpRef<mlir::ModuleOp>>
 readDump(mlir::MLIRContext &context, const std::string &path, DiagnosticCollector &diagnostics);
 

@@ -13,6 +13,17 @@
 
 namespace ftc::trainer {
 
+namespace {
+
+/// The directory that holds `path`, which may end in slashes.
+std::string parentOf(std::string path) {
+  while (path.size() > 1 && path.back() == '/')
+    path.pop_back();
+  return directoryName(path);
+}
+
+} // namespace
+
 Status checkOutputDirectory(const std::string &path) {
   namespace fs = std::filesystem;
   std::error_code failure;
@@ -26,14 +37,14 @@ Status checkOutputDirectory(const std::string &path) {
   } else if (fs::exists(status)) {
     return makeError(path, "exists and is no directory; give a new or an empty directory");
   }
-  std::string trimmed = path;
-  while (trimmed.size() > 1 && trimmed.back() == '/')
-    trimmed.pop_back();
-  std::string parent = directoryName(trimmed);
-  if (Status s = makeDirectories(parent); !s)
-    return s;
-  if (::access(parent.c_str(), W_OK | X_OK) != 0)
-    return systemError(parent, "cannot write into this directory", errno);
+  // The directories above are made when there is something to put into them.
+  std::string above = parentOf(path);
+  while (!fileExists(above))
+    above = directoryName(above);
+  if (!isDirectory(above))
+    return makeError(above, "is no directory; give an output path within one");
+  if (::access(above.c_str(), W_OK | X_OK) != 0)
+    return systemError(above, "cannot write into this directory", errno);
   return Status::ok();
 }
 
@@ -150,6 +161,8 @@ Status saveOutput(const Package &package, const Instance &instance, const std::s
   Result<std::vector<Source>> sources = sourcesOf(package, trainedType);
   if (!sources)
     return sources.takeError();
+  if (Status s = makeDirectories(parentOf(directory)); !s)
+    return s;
   Result<AtomicDirectory> output = AtomicDirectory::create(directory);
   if (!output)
     return output.takeError();

@@ -36,7 +36,7 @@ def run(t):
         t.fails(name + ": a file", command + [file], "exists and is no directory; give a new|is not an empty directory; give one", place=file)
         t.fails(name + ": a device", command + ["/dev/null"], "exists and is no directory; give a new|is not an empty directory; give one", place="/dev/null")
     for name, command in commands.items():
-        t.fails(name + ": parent is a file", command + [os.path.join(file, "out")], ".*Not a directory|is not a directory|cannot make the directory", place=file + "*")
+        t.fails(name + ": parent is a file", command + [os.path.join(file, "out")], "cannot create: Not a directory|is no directory; give an output path within one", place=file + "*")
         t.fails(name + ": name too long", command + [os.path.join(t.work, "x" * 300)], "cannot .*: File name too long", place="*x")
 
         # A full disk, as a limit of the size of files.

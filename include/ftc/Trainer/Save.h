@@ -11,7 +11,7 @@
 namespace ftc::trainer {
 
 /// Fails unless a new directory can be made at `path`: it does not exist, or is empty, and its
-/// parent (made if missing) can be written.
+/// parent, or the nearest directory above it that exists, can be written.
 Status checkOutputDirectory(const std::string &path);
 
 /// The element type of a model's `config.json` (`dtype`, or `torch_dtype` of transformers 4); F32

@@ -78,6 +78,20 @@ TEST_P(Execution, Steps) {
   expectSame("state after three steps", "train_step", first, step, state);
 }
 
+// The moments start at zero and the biases are large: what a run of training begins with.
+TEST_P(Execution, FirstStep) {
+  State state = start;
+  for (auto &[symbol, value] : state)
+    for (const char *suffix : {".exp_avg", ".exp_avg_sq", ".grad"})
+      if (llvm::StringRef(symbol).ends_with(suffix))
+        std::fill(value.data.begin(), value.data.end(), 0);
+  native->write(state);
+  ftc_run step = makeStep(itemsOf(first), 1);
+  step.beta2 = 0.999;
+  step.max_grad_norm = 1;
+  expectSame("state after a first step", "train_step", first, step, state);
+}
+
 TEST_P(Execution, AccumulationAndUpdate) {
   State state = start;
   ftc_run step = makeStep(itemsOf(first) + itemsOf(second));

@@ -102,8 +102,7 @@ TEST(AtomicFile, Failures) {
   ASSERT_TRUE(static_cast<bool>(makeDirectories(taken)));
   Status s = writeFileAtomically(taken, "x");
   ASSERT_FALSE(static_cast<bool>(s));
-  EXPECT_EQ(s.error().str(),
-            taken + ": cannot rename the finished file to this name: Is a directory");
+  EXPECT_EQ(s.error().str(), taken + ": is a directory; give the path of a file");
   EXPECT_EQ(entriesIn(directory.path()), 1u);
 }
 
