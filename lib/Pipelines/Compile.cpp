@@ -115,6 +115,9 @@ static Status checkOptions(const CompileOptions &options) {
       (!options.model.empty() || !options.adapter.empty() || !options.train.empty()))
     return makeError("ftc compile", "--from goes on from a dump, which holds the configs: leave "
                                     "--model, --adapter and --train out");
+  if (!options.from.empty() && options.validatePasses)
+    return makeError("--validate-passes", "needs the configs, to make a small program of the same "
+                                          "kind; give --model and --adapter instead of --from");
   if (options.target != "cpu")
     return makeError("--target", quoted(options.target) + " is not supported yet; expected cpu");
   if (options.emit != "package" && options.emit != "mlir")

@@ -35,6 +35,11 @@ void CompileReport::describe(const ModelConfig &model, const std::vector<Resolve
   }
 }
 
+void CompileReport::validated(unsigned passes) {
+  out << "passes   " << passes << " of them change nothing that a step computes (a small program "
+      << "of this kind, run before and after each)\n";
+}
+
 void CompileReport::summarize(const Package &package, uint64_t bytes,
                               const CompileOptions &options) {
   const package::Package &root = package.root();

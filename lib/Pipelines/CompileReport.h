@@ -30,6 +30,9 @@ public:
   void describe(const ModelConfig &model, const std::vector<ResolvedTarget> &targets,
                 const TrainConfig &train);
 
+  /// How many passes ran before and after without a difference.
+  void validated(unsigned passes);
+
   /// The package that was written: target, memory, its size in bytes.
   void summarize(const Package &package, uint64_t bytes, const CompileOptions &options);
 

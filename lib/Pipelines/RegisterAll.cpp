@@ -4,6 +4,7 @@
 #include "ftc/Pipelines/RegisterAll.h"
 
 #include "ftc/Conversion/Passes.h"
+#include "ftc/Interpreter/Interpreter.h"
 #include "ftc/Target/CPU/Passes.h"
 #include "ftc/Transforms/Passes.h"
 
@@ -13,6 +14,7 @@
 void ftc::registerAllDialects(mlir::DialectRegistry &registry) {
   registry.insert<ft::FTDialect, launch::LaunchDialect, mlir::arith::ArithDialect,
                   mlir::func::FuncDialect, mlir::math::MathDialect, mlir::memref::MemRefDialect>();
+  ft::registerEvaluationModels(registry);
 }
 
 void ftc::registerAllPasses() {

@@ -3,8 +3,9 @@
 //===----------------------------------------------------------------------===//
 #include "Source.h"
 
-#include "ftc/Frontend/ForwardBuilder.h"
+#include "ftc/Frontend/Twin.h"
 #include "ftc/Package/Writer.h"
+#include "ftc/Pipelines/ValidatePasses.h"
 #include "ftc/Support/Hash.h"
 #include "ftc/Support/Yaml.h"
 
@@ -80,6 +81,25 @@ void DiagnosticCollector::printWarnings() {
 
 static std::string hashOf(const std::string &text) { return hash128(text).hex(); }
 
+/// Runs a small program of the same kind around every pass.
+static Status validateTwin(MLIRContext &context, const Twin &twin, const CompileOptions &options,
+                           CompileReport &report) {
+  report.lap("reading");
+  std::vector<std::string> warnings; // those of the program itself, which have been printed
+  Result<OwningOpRef<ModuleOp>> module =
+      buildForward(context, twin.model, twin.adapter, twin.train, &warnings);
+  if (!module)
+    return module.takeError();
+  bool toFile = !options.output.empty() && options.output != "-";
+  Result<unsigned> checked =
+      validatePasses(**module, (toFile ? options.output : "ftc") + ".reproducer.mlir");
+  if (!checked)
+    return checked.takeError();
+  report.lap("validation");
+  report.validated(*checked);
+  return Status::ok();
+}
+
 Result<OwningOpRef<ModuleOp>> ftc::readConfigs(MLIRContext &context, const CompileOptions &options,
                                                CompileReport &report) {
   // Before an error, too: the key that a warning names may be its reason.
@@ -134,6 +154,10 @@ Result<OwningOpRef<ModuleOp>> ftc::readConfigs(MLIRContext &context, const Compi
   }
   printWarnings();
   report.describe(*model, targets, train);
+  if (options.validatePasses)
+    if (Status status = validateTwin(context, makeTwin(*model, adapter, train), options, report);
+        !status)
+      return status.takeError();
 
   Builder b(&context);
   auto string = [&](StringRef name, const std::string &text) {

@@ -23,6 +23,7 @@ struct CompileOptions {
   std::string report;                 ///< JSON with wall-clock times
   std::string output;                 ///< file; `-` or empty with `mlir`: standard output
   std::vector<std::string> mlirFlags; ///< passed to LLVM's command line
+  bool validatePasses = false;        ///< run a small twin around every pass first
 };
 
 /// Compiles, writes the output whole or not at all, prints warnings on standard error and a summary

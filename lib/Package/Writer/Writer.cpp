@@ -101,8 +101,9 @@ private:
     out.output =
         number("writes_model") ? package::Output::huggingface_model : package::Output::peft_adapter;
     if (auto files = dictionary.getAs<ArrayAttr>("files"))
-      for (auto pair : files.getAsRange<ArrayAttr>()) {
-        if (pair.size() != 2 || !isa<StringAttr>(pair[0]) || !isa<StringAttr>(pair[1]))
+      for (Attribute entry : files) {
+        auto pair = dyn_cast<ArrayAttr>(entry);
+        if (!pair || pair.size() != 2 || !isa<StringAttr>(pair[0]) || !isa<StringAttr>(pair[1]))
           return module.emitError("has a file that is no [name, text] in ") << kPackageAttr;
         auto file = std::make_unique<package::FileT>();
         file->name = cast<StringAttr>(pair[0]).str();
@@ -201,6 +202,10 @@ private:
     auto leading = [](MemRefType type) { return type.getStridesAndOffset().first[0]; };
     if (a.getRank() != 2 || b.getRank() != 2 || c.getRank() != 2)
       return op.emitOpError("of family gemm takes matrices");
+    for (StringRef name : {"transpose_a", "transpose_b"})
+      if (Attribute param = op.getParams() ? op.getParams()->get(name) : Attribute();
+          param && !isa<BoolAttr>(param))
+        return op.emitOpError("of family gemm takes ") << name << " true or false, not " << param;
     gemm->transpose_a = op.getIntParam("transpose_a");
     gemm->transpose_b = op.getIntParam("transpose_b");
     gemm->m = c.getDimSize(0);

@@ -1,0 +1,26 @@
+//===- Twin.cpp - a small model of the same kind ---------------------------===//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "ftc/Frontend/Twin.h"
+
+#include <algorithm>
+
+using namespace ftc;
+
+Twin ftc::makeTwin(const ModelConfig &model, const AdapterSpec &adapter, const TrainConfig &train) {
+  Twin twin{model, adapter, train};
+  bool square = model.hiddenSize == model.heads * model.headDim;
+  int64_t group = model.heads / model.kvHeads;
+  twin.model.kvHeads = std::min<int64_t>(model.kvHeads, 2);
+  twin.model.heads = twin.model.kvHeads * std::min<int64_t>(group, 2);
+  twin.model.headDim = 4;
+  twin.model.hiddenSize = twin.model.heads * twin.model.headDim + (square ? 0 : 2);
+  twin.model.intermediateSize = 10;
+  twin.model.vocabSize = 19;
+  if (twin.adapter.lora)
+    twin.adapter.lora->r = std::min<int64_t>(twin.adapter.lora->r, 3);
+  twin.train.perDeviceTrainBatchSize = 2;
+  twin.train.maxLength = 7;
+  twin.train.maxSegments = 4;
+  return twin;
+}
