@@ -82,15 +82,15 @@ static LogicalResult clipScale(ClipScaleOp op, Operands in, Results &out) {
 static LogicalResult adamw(AdamWOp op, Operands in, Results &out) {
   HostValue newParam = zeros(op.getNewParam());
   HostValue newMoment1 = newParam, newMoment2 = newParam;
-  double clip = in[4].data[0], learningRate = in[5].data[0], beta1 = in[6].data[0],
-         beta2 = in[7].data[0], epsilon = in[8].data[0], weightDecay = in[9].data[0],
+  double clip = in[4].data[0], learningRate = in[5].data[0], alpha1 = in[6].data[0],
+         alpha2 = in[7].data[0], epsilon = in[8].data[0], weightDecay = in[9].data[0],
          biasCorrection1 = in[10].data[0], biasCorrection2Sqrt = in[11].data[0];
   for (size_t i = 0; i < newParam.data.size(); ++i) {
     double p = in[0].data[i], g = in[1].data[i] * clip, m = in[2].data[i], v = in[3].data[i];
     if (op.getDecay())
       p = p * (1 - learningRate * weightDecay);
-    m = m + (1 - beta1) * (g - m);
-    v = beta2 * v + (1 - beta2) * g * g;
+    m = m + alpha1 * (g - m);
+    v = (1 - alpha2) * v + alpha2 * g * g;
     newParam.data[i] =
         p - learningRate / biasCorrection1 * m / (std::sqrt(v) / biasCorrection2Sqrt + epsilon);
     newMoment1.data[i] = m;

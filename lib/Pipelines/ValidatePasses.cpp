@@ -152,8 +152,8 @@ private:
     for (Type type : function.getArgumentTypes()) {
       if (isa<ft::RunType>(type)) {
         arguments.push_back(ft::makeRun({{ft::RunField::learning_rate, 0.01},
-                                         {ft::RunField::beta1, 0.9},
-                                         {ft::RunField::beta2, 0.99},
+                                         {ft::RunField::one_minus_beta1, 0.1},
+                                         {ft::RunField::one_minus_beta2, 0.01},
                                          {ft::RunField::epsilon, 1e-8},
                                          {ft::RunField::weight_decay, 0.1},
                                          {ft::RunField::bias_correction1, 0.19},

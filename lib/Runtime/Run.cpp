@@ -22,8 +22,8 @@ RunValues runValues(const ftc_run &run) {
   };
   auto step = static_cast<double>(run.step);
   set(RunField::LearningRate, run.learning_rate);
-  set(RunField::Beta1, run.beta1);
-  set(RunField::Beta2, run.beta2);
+  set(RunField::OneMinusBeta1, 1.0 - run.beta1);
+  set(RunField::OneMinusBeta2, 1.0 - run.beta2);
   set(RunField::Epsilon, run.epsilon);
   set(RunField::WeightDecay, run.weight_decay);
   // In double: 1 - beta^t loses most of its digits in f32 while t is small.

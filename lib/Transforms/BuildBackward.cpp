@@ -229,8 +229,8 @@ struct BuildBackwardPass : ft::impl::BuildBackwardBase<BuildBackwardPass> {
       return RunValueOp::create(builder, loc, scalar, run, which);
     };
     Value clip = ClipScaleOp::create(builder, loc, scalar, norm, field(RunField::max_grad_norm));
-    Value lr = field(RunField::learning_rate), beta1 = field(RunField::beta1),
-          beta2 = field(RunField::beta2), epsilon = field(RunField::epsilon),
+    Value lr = field(RunField::learning_rate), alpha1 = field(RunField::one_minus_beta1),
+          alpha2 = field(RunField::one_minus_beta2), epsilon = field(RunField::epsilon),
           decay = field(RunField::weight_decay), bc1 = field(RunField::bias_correction1),
           bc2 = field(RunField::bias_correction2_sqrt);
     for (auto [trainable, grad] : llvm::zip(trainables, grads)) {
@@ -239,7 +239,7 @@ struct BuildBackwardPass : ft::impl::BuildBackwardBase<BuildBackwardPass> {
       auto adamw =
           AdamWOp::create(builder, at, type, type, type, read(builder, trainable.parameter), grad,
                           read(builder, trainable.moment1), read(builder, trainable.moment2), clip,
-                          lr, beta1, beta2, epsilon, decay, bc1, bc2,
+                          lr, alpha1, alpha2, epsilon, decay, bc1, bc2,
                           trainable.parameter.getNoDecay() ? UnitAttr() : builder.getUnitAttr());
       commit(builder, trainable.parameter, adamw.getNewParam());
       commit(builder, trainable.moment1, adamw.getNewMoment1());

@@ -86,13 +86,13 @@ void AdamWOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
                           SmallVectorImpl<Value> &results) {
   Expr e{builder, loc, elementOf(getNewParam())};
   Value param = scalars[0], m = scalars[2], v = scalars[3];
-  Value lr = scalars[5], beta1 = scalars[6], beta2 = scalars[7], epsilon = scalars[8];
+  Value lr = scalars[5], alpha1 = scalars[6], alpha2 = scalars[7], epsilon = scalars[8];
   Value one = e.constant(1.0);
   Value g = e.mul(scalars[1], scalars[4]);
   if (getDecay())
     param = e.mul(param, e.sub(one, e.mul(lr, scalars[9])));
-  Value newM = e.add(m, e.mul(e.sub(one, beta1), e.sub(g, m)));
-  Value newV = e.add(e.mul(beta2, v), e.mul(e.sub(one, beta2), e.mul(g, g)));
+  Value newM = e.add(m, e.mul(alpha1, e.sub(g, m)));
+  Value newV = e.add(e.mul(e.sub(one, alpha2), v), e.mul(alpha2, e.mul(g, g)));
   Value root = math::SqrtOp::create(builder, loc, newV);
   Value denominator = e.add(e.div(root, scalars[11]), epsilon);
   Value step = e.mul(e.div(lr, scalars[10]), e.div(newM, denominator));

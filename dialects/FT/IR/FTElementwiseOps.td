@@ -71,7 +71,7 @@ def FT_ClipScaleOp : FT_ElementwiseOp<"clip_scale", [SameOperandsAndResultType]>
 def FT_AdamWOp : FT_ElementwiseOp<"adamw", [
     AllTypesMatch<["param", "grad", "moment1", "moment2", "new_param", "new_moment1",
                    "new_moment2"]>,
-    AllTypesMatch<["clip", "learning_rate", "beta1", "beta2", "epsilon", "weight_decay",
+    AllTypesMatch<["clip", "learning_rate", "one_minus_beta1", "one_minus_beta2", "epsilon", "weight_decay",
                    "bias_correction1", "bias_correction2_sqrt"]>]> {
   let summary = "One AdamW update of one tensor";
   let description = [{
@@ -80,19 +80,19 @@ def FT_AdamWOp : FT_ElementwiseOp<"adamw", [
 
         g  = grad * clip
         p  = param * (1 - learning_rate * weight_decay)          (where `decay`)
-        m' = m + (1 - beta1) (g - m)
-        v' = beta2 v + (1 - beta2) g g
+        m' = m + one_minus_beta1 (g - m)
+        v' = (1 - one_minus_beta2) v + one_minus_beta2 g g
         p' = p - learning_rate / bias_correction1 * m' / (sqrt(v') / bias_correction2_sqrt + epsilon)
   }];
   let arguments = (ins FT_Tensor:$param, FT_Tensor:$grad, FT_Tensor:$moment1, FT_Tensor:$moment2,
-                       FT_Scalar:$clip, FT_Scalar:$learning_rate, FT_Scalar:$beta1,
-                       FT_Scalar:$beta2, FT_Scalar:$epsilon, FT_Scalar:$weight_decay,
+                       FT_Scalar:$clip, FT_Scalar:$learning_rate, FT_Scalar:$one_minus_beta1,
+                       FT_Scalar:$one_minus_beta2, FT_Scalar:$epsilon, FT_Scalar:$weight_decay,
                        FT_Scalar:$bias_correction1, FT_Scalar:$bias_correction2_sqrt,
                        UnitAttr:$decay);
   let results = (outs FT_Tensor:$new_param, FT_Tensor:$new_moment1, FT_Tensor:$new_moment2);
   let assemblyFormat = [{
     $param `,` $grad `moments` `(` $moment1 `,` $moment2 `)` `clip` `(` $clip `)`
-    `run` `(` $learning_rate `,` $beta1 `,` $beta2 `,` $epsilon `,` $weight_decay `,`
+    `run` `(` $learning_rate `,` $one_minus_beta1 `,` $one_minus_beta2 `,` $epsilon `,` $weight_decay `,`
     $bias_correction1 `,` $bias_correction2_sqrt `)` (`decay` $decay^)?
     `:` type($param) `,` type($clip) attr-dict
   }];

@@ -34,8 +34,9 @@ def FT_JoinKindAttr : FT_EnumAttr<FT_JoinKind, "join">;
 
 // The order is the layout of the run buffer in a package: append only.
 def FT_RunField : FT_Enum<"RunField", "a scalar that changes between steps", [
-  I32EnumCase<"learning_rate", 0>, I32EnumCase<"beta1", 1>, I32EnumCase<"beta2", 2>,
-  I32EnumCase<"epsilon", 3>, I32EnumCase<"weight_decay", 4>,
+  // The complements of AdamW's betas, taken in double: 1 - 0.999 in f32 would be off by 1e-5.
+  I32EnumCase<"learning_rate", 0>, I32EnumCase<"one_minus_beta1", 1>,
+  I32EnumCase<"one_minus_beta2", 2>, I32EnumCase<"epsilon", 3>, I32EnumCase<"weight_decay", 4>,
   I32EnumCase<"bias_correction1", 5>,       // 1 - beta1^t
   I32EnumCase<"bias_correction2_sqrt", 6>,  // sqrt(1 - beta2^t)
   I32EnumCase<"max_grad_norm", 7>,          // +inf where clipping is off

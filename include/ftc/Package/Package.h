@@ -48,8 +48,8 @@ std::optional<InputKind> inputKind(std::string_view name);
 /// The layout of the `run` input: the fields of the ft dialect's RunField, in its order.
 enum class RunField : uint8_t {
   LearningRate,
-  Beta1,
-  Beta2,
+  OneMinusBeta1, ///< made in double: in f32 it would be off by 1e-5 for 0.999
+  OneMinusBeta2,
   Epsilon,
   WeightDecay,
   BiasCorrection1,     ///< 1 - beta1^t

@@ -50,16 +50,16 @@ func.func @state(%run: !ft.run, %v: tensor<64xf32>) -> (tensor<64xf32>, tensor<8
 // CHECK-LABEL: func.func @run_fields(
 func.func @run_fields(%run: !ft.run) {
   // CHECK-NEXT: %learning_rate = ft.run_value %{{.*}}[learning_rate] : tensor<f32>
-  // CHECK-NEXT: %beta1 = ft.run_value %{{.*}}[beta1] : tensor<f32>
-  // CHECK-NEXT: %beta2 = ft.run_value %{{.*}}[beta2] : tensor<f32>
+  // CHECK-NEXT: %one_minus_beta1 = ft.run_value %{{.*}}[one_minus_beta1] : tensor<f32>
+  // CHECK-NEXT: %one_minus_beta2 = ft.run_value %{{.*}}[one_minus_beta2] : tensor<f32>
   // CHECK-NEXT: %epsilon = ft.run_value %{{.*}}[epsilon] : tensor<f32>
   // CHECK-NEXT: %weight_decay = ft.run_value %{{.*}}[weight_decay] : tensor<f32>
   // CHECK-NEXT: %bias_correction1 = ft.run_value %{{.*}}[bias_correction1] : tensor<f32>
   // CHECK-NEXT: %bias_correction2_sqrt = ft.run_value %{{.*}}[bias_correction2_sqrt] : tensor<f32>
   // CHECK-NEXT: %inv_items = ft.run_value %{{.*}}[inv_items] : tensor<f32>
   %0 = ft.run_value %run[learning_rate] : tensor<f32>
-  %1 = ft.run_value %run[beta1] : tensor<f32>
-  %2 = ft.run_value %run[beta2] : tensor<f32>
+  %1 = ft.run_value %run[one_minus_beta1] : tensor<f32>
+  %2 = ft.run_value %run[one_minus_beta2] : tensor<f32>
   %3 = ft.run_value %run[epsilon] : tensor<f32>
   %4 = ft.run_value %run[weight_decay] : tensor<f32>
   %5 = ft.run_value %run[bias_correction1] : tensor<f32>

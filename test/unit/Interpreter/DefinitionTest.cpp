@@ -64,26 +64,27 @@ TEST(Definition, ClipScale) {
   EXPECT_TRUE(std::isnan(results->front().data[0]));
 }
 
-// clip 0.5: g = 0.2. m = 0.1 + 0.5 (0.2 - 0.1) = 0.15. v = 0.75 * 0.04 + 0.25 * 0.2^2 = 0.04.
-// Update: 0.1 / 0.5 * 0.15 / (0.2 / 0.5 + 0.1) = 0.06. Decay: 1 - 0.1 * 0.5 = 0.95.
+// clip 0.5: g = 0.2. m = 0.1 + 0.5 (0.2 - 0.1) = 0.15. v = 0.75 * 0.2 + 0.25 * 0.2^2 = 0.16.
+// Update: 0.1 / 0.5 * 0.15 / (0.4 / 0.5 + 0.1) = 1/30. Decay: 1 - 0.1 * 0.5 = 0.95.
 TEST(Definition, AdamW) {
   std::string arguments = "%p: tensor<1xf32>, %g: tensor<1xf32>, %m: tensor<1xf32>, "
                           "%v: tensor<1xf32>";
-  for (StringRef name : {"c", "lr", "b1", "b2", "e", "wd", "c1", "c2"})
+  for (StringRef name : {"c", "lr", "a1", "a2", "e", "wd", "c1", "c2"})
     arguments += (", %" + name + ": tensor<f32>").str();
   SmallVector<HostValue> args;
-  for (double element : {1.0, 0.4, 0.1, 0.04})
+  for (double element : {1.0, 0.4, 0.1, 0.2})
     args.push_back(test::vector({element}));
-  for (double number : {0.5, 0.1, 0.5, 0.75, 0.1, 0.5, 0.5, 0.5})
+  for (double number : {0.5, 0.1, 0.5, 0.25, 0.1, 0.5, 0.5, 0.5})
     args.push_back(scalar(number));
   for (bool decay : {false, true})
     expectResults(
         arguments,
-        ("ft.adamw %p, %g moments(%m, %v) clip(%c) run(%lr, %b1, %b2, %e, %wd, %c1, %c2)" +
+        ("ft.adamw %p, %g moments(%m, %v) clip(%c) run(%lr, %a1, %a2, %e, %wd, %c1, %c2)" +
          StringRef(decay ? " decay" : "") + " : tensor<1xf32>, tensor<f32>")
             .str(),
         {"tensor<1xf32>", "tensor<1xf32>", "tensor<1xf32>"}, args,
-        {test::vector({decay ? 0.89 : 0.94}), test::vector({0.15}), test::vector({0.04})});
+        {test::vector({(decay ? 0.95 : 1.0) - 1.0 / 30}), test::vector({0.15}),
+         test::vector({0.16})});
 }
 
 TEST(Definition, RunValue) {

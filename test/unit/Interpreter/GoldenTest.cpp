@@ -169,8 +169,8 @@ protected:
       SmallVector<HostValue> results =
           run("train_step",
               {{RunField::learning_rate, number("learning_rates", step)},
-               {RunField::beta1, beta1},
-               {RunField::beta2, beta2},
+               {RunField::one_minus_beta1, 1 - beta1},
+               {RunField::one_minus_beta2, 1 - beta2},
                {RunField::epsilon, train.adamEpsilon},
                {RunField::weight_decay, train.weightDecay},
                {RunField::bias_correction1, 1 - std::pow(beta1, step + 1)},

@@ -57,8 +57,9 @@ static void addElementwise(std::vector<Sample> &all) {
          {},
          true});
   }
-  all.push_back({"run_value", functionOf("%r: !ft.run", "ft.run_value %r[beta2] : tensor<f64>",
-                                         {"tensor<f64>"})});
+  all.push_back(
+      {"run_value", functionOf("%r: !ft.run", "ft.run_value %r[one_minus_beta2] : tensor<f64>",
+                               {"tensor<f64>"})});
 }
 
 static void addProducts(std::vector<Sample> &all) {
@@ -235,7 +236,7 @@ HostValue test::randomTensor(Type type, uint64_t seed, uint64_t stream, bool pos
                   std::vector<double>(tensor.getNumElements())};
   for (size_t i = 0; i < value.data.size(); ++i) {
     double number = normal(seed, stream, 0, i);
-    value.data[i] = positive ? 0.1 + std::abs(number) : number;
+    value.data[i] = positive ? 0.1 + 0.8 * std::abs(number) / (1 + std::abs(number)) : number;
   }
   return value;
 }
@@ -259,7 +260,7 @@ SmallVector<HostValue> test::sampleArguments(const Sample &sample, Program &prog
     if (auto segmentsType = dyn_cast<SegmentsType>(type)) {
       args.push_back(test::segments(segmentsType.getTokens(), sample.cuSeqlens));
     } else if (isa<RunType>(type)) {
-      args.push_back(makeRun({{RunField::beta2, 0.5 + seed}}));
+      args.push_back(makeRun({{RunField::one_minus_beta2, 0.5 + seed}}));
     } else if (cast<RankedTensorType>(type).getElementType().isInteger(32)) {
       bool labels = op->getNumOperands() > 2;
       Type table = op->getOperand(labels ? 1 : index + 1).getType();

@@ -14,7 +14,7 @@ struct Sample {
   std::string name;
   std::string text;
   std::vector<int64_t> cuSeqlens = {}; ///< of the operand of type !ft.segments
-  bool positive = false;               ///< floats are above 0: where a root or a quotient needs it
+  bool positive = false;               ///< floats are in (0.1, 0.9): for roots, quotients, betas
 };
 
 const std::vector<Sample> &samples();

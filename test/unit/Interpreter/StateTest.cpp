@@ -104,6 +104,6 @@ TEST(MakeSegments, RefusesWhatIsNoCut) {
 }
 
 TEST(MakeRun, PutsFieldsInTheirPlaces) {
-  HostValue run = makeRun({{RunField::beta1, 2}, {RunField::inv_items, 3}});
+  HostValue run = makeRun({{RunField::one_minus_beta1, 2}, {RunField::inv_items, 3}});
   expectNear(run, test::vector({0, 2, 0, 0, 0, 0, 0, 0, 3}), 0);
 }

@@ -262,8 +262,8 @@ std::vector<double> Experiment::run(StringRef name, const Data &data, const ftc_
       step.max_grad_norm > 0 ? step.max_grad_norm : std::numeric_limits<double>::infinity();
   HostValue run =
       makeRun({{RunField::learning_rate, step.learning_rate},
-               {RunField::beta1, step.beta1},
-               {RunField::beta2, step.beta2},
+               {RunField::one_minus_beta1, 1 - step.beta1},
+               {RunField::one_minus_beta2, 1 - step.beta2},
                {RunField::epsilon, step.epsilon},
                {RunField::weight_decay, step.weight_decay},
                {RunField::bias_correction1, 1 - std::pow(step.beta1, step.step)},
