@@ -44,7 +44,9 @@ def run(t):
     fails("a number of a million digits", "module attributes {ft.a = 1%s} {}" % ("0" * 1000000), "a number has more than 256 digits", place=path)
     for level, text in dumps.items():
         for i in range(1, 5):
-            fails("%s cut at %d/5" % (level, i), text[: len(text) * i // 5], "expected|unbalanced|custom op")
+            # What MLIR misses depends on the token that the cut falls in; where it is stands in the place.
+            fails("%s cut at %d/5" % (level, i), text[: len(text) * i // 5],
+                  "expected|unbalanced|custom op|invalid|unknown|unterminated|undeclared|unresolved")
 
     # IR that is no step.
     bare = "has no attribute ft.tokens"
