@@ -52,8 +52,9 @@ std::vector<ftc::PassReport> ftc::getReports(ModuleOp module) {
           report.statistics.emplace_back(key.str(), value.getInt());
       }
     if (auto remarks = entry.getAs<ArrayAttr>("remarks"))
-      for (auto remark : remarks.getAsRange<StringAttr>())
-        report.remarks.push_back(remark.str());
+      for (Attribute remark : remarks)
+        if (auto text = dyn_cast<StringAttr>(remark))
+          report.remarks.push_back(text.str());
   }
   return reports;
 }
