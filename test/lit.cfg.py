@@ -23,6 +23,12 @@ ft_opt = os.path.join(tools_dir, "ft-opt")
 if os.environ.get("FTC_CHECK_ROUNDTRIP") == "1":
     # Text and bytecode of every input must read back as the same module.
     ft_opt += " --verify-roundtrip"
+# Every pass of every ft-opt is run by the interpreter before and after. A test to which that does not
+# apply says `ft-opt --validate-passes=false`, and why. The verdicts of a run of lit are in this file.
+validated = os.path.join(config.test_exec_root, "validated-passes.txt")
+if os.path.exists(validated):
+    os.remove(validated)
+ft_opt += " --validate-passes --validate-passes-report=" + validated
 WORD_START, WORD_END = r"(?<![-\w./%])", r"(?![-\w./])"
 config.substitutions += [
     (WORD_START + "ft-opt" + WORD_END, ft_opt),

@@ -22,7 +22,8 @@ namespace {
 /// One run of an entry function: what it may read, and what it will have written.
 class Run {
 public:
-  Run(const SymbolTable &symbols, const State &entry) : symbols(symbols), entry(entry) {}
+  Run(const SymbolTable &symbols, const State &entry, const Interpreter::Observer &observer)
+      : symbols(symbols), entry(entry), observer(observer) {}
 
   FailureOr<Values> function(func::FuncOp function, ArrayRef<HostValue> args);
   State takeCommits() { return std::move(commits); }
@@ -40,6 +41,7 @@ private:
 
   const SymbolTable &symbols;
   const State &entry;
+  const Interpreter::Observer &observer;
   State commits;
   llvm::SetVector<Operation *> active; ///< functions that are being run, outermost first
 };
@@ -176,6 +178,8 @@ LogicalResult Run::op(Operation *op, Scope &scope) {
               });
   if (failed(status))
     return failure();
+  if (observer && isa<EvaluableOpInterface>(op))
+    observer(op, results);
   for (auto [result, value] : llvm::zip_equal(op->getResults(), results))
     scope[result] = std::move(value);
   return success();
@@ -233,7 +237,7 @@ LogicalResult Run::call(func::CallOp op, ArrayRef<HostValue> operands, Values &r
 
 FailureOr<Values> Interpreter::runFunction(func::FuncOp function, ArrayRef<HostValue> args,
                                            State &state) {
-  Run run(symbols, state);
+  Run run(symbols, state, observer);
   FailureOr<Values> results = run.function(function, args);
   if (failed(results))
     return failure();

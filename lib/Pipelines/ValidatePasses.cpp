@@ -3,12 +3,12 @@
 //===----------------------------------------------------------------------===//
 #include "ftc/Pipelines/ValidatePasses.h"
 
-#include "ftc/Interpreter/Interpreter.h"
+#include "Evaluation.h"
+#include "OutcomeDifference.h"
+#include "ftc/Analysis/ValueChanges.h"
 #include "ftc/Pipelines/Pipelines.h"
 #include "ftc/Support/AtomicFile.h"
-#include "ftc/Support/Philox.h"
 
-#include "mlir/Pass/PassInstrumentation.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -17,274 +17,36 @@
 using namespace mlir;
 using namespace ftc;
 
-namespace {
-constexpr uint64_t kSeeds[] = {1, 2};
-/// Everything is computed in double; passes only reorder sums.
-constexpr double kTolerance = 1e-9;
-/// Central differences in double: the length of the step through parameter space, and what the
-/// truncation (of the second order) and the rounding of the loss then leave.
-constexpr double kStep = 3e-5, kDifferenceTolerance = 1e-6;
+static constexpr uint64_t kSeeds[] = {1, 2};
 
 /// The loss that the `gradients` entry point returns: there once a backward is.
-constexpr StringLiteral kGradientsRun = "loss of gradients";
+static constexpr StringLiteral kGradientsRun = "loss of gradients";
 
-/// Runs one module on inputs that depend on the seed and on symbols alone, so that they are the
-/// same at every level.
-class Evaluation {
-public:
-  Evaluation(ModuleOp module, uint64_t seed)
-      : module(module), seed(seed), interpreter(module), state(ft::initState(module, seed)) {
-    tokens = module->getAttrOfType<IntegerAttr>(ft::kTokensAttr).getInt();
-    for (auto parameter : module.getOps<ft::ParameterOp>())
-      randomize(parameter);
-  }
+//===-- Passes ------------------------------------------------------------===//
 
-  /// Sets parameters that `old` has not to zero: a bypass then adds nothing.
-  void clearNew(const std::set<std::string> &old) {
-    for (const std::string &symbol : trainables(module))
-      if (!old.count(symbol))
-        std::fill(state[symbol].data.begin(), state[symbol].data.end(), 0.0);
-  }
-
-  static std::set<std::string> trainables(ModuleOp module) {
-    std::set<std::string> symbols;
-    for (auto parameter : module.getOps<ft::ParameterOp>())
-      if (parameter.getRole() == ft::Role::trainable)
-        symbols.insert(parameter.getSymName().str());
-    return symbols;
-  }
-
-  /// Nothing, after a diagnostic, where a function cannot be run.
-  std::optional<Outcome> run() {
-    Outcome outcome;
-    if (auto forward = module.lookupSymbol<func::FuncOp>("forward")) {
-      ft::State scratch = state;
-      FailureOr<SmallVector<ft::HostValue>> results = call(forward, scratch);
-      if (failed(results))
-        return std::nullopt;
-      outcome["loss"] = results->front().data;
-      return outcome;
-    }
-    for (StringRef name : {"evaluate", "gradients", "train_step"}) {
-      auto function = module.lookupSymbol<func::FuncOp>(name);
-      if (!function)
-        continue;
-      ft::State after = state;
-      FailureOr<SmallVector<ft::HostValue>> results = call(function, after);
-      if (failed(results))
-        return std::nullopt;
-      outcome[name == "evaluate" ? "loss" : "loss of " + name.str()] = results->front().data;
-      if (results->size() > 1)
-        outcome["gradient norm"] = (*results)[1].data;
-      for (auto parameter : module.getOps<ft::ParameterOp>()) {
-        std::string symbol = parameter.getSymName().str();
-        if (name == "gradients" && parameter.getRole() == ft::Role::accumulator)
-          outcome["gradient of " + StringRef(symbol).drop_back(5).str()] = after[symbol].data;
-        else if (name == "train_step" && parameter.getRole() != ft::Role::base &&
-                 parameter.getRole() != ft::Role::table)
-          outcome[symbol + " after a step"] = after[symbol].data;
-      }
-    }
-    return outcome;
-  }
-
-  /// The slope of the loss along a random direction over all trainable parameters: by differences,
-  /// and by the gradients of `outcome`.
-  std::optional<std::pair<double, double>> slopes(const Outcome &outcome) {
-    auto evaluate = module.lookupSymbol<func::FuncOp>("evaluate");
-    ft::State up = state, down = state;
-    double byGradient = 0, elements = 0;
-    for (const std::string &symbol : trainables(module))
-      elements += state[symbol].data.size();
-    double step = kStep / std::sqrt(elements);
-    for (auto parameter : module.getOps<ft::ParameterOp>()) {
-      if (parameter.getRole() != ft::Role::trainable)
-        continue;
-      std::string symbol = parameter.getSymName().str();
-      auto gradient = outcome.find("gradient of " + symbol);
-      if (gradient == outcome.end())
-        return std::nullopt;
-      for (size_t i = 0; i < gradient->second.size(); ++i) {
-        double direction = draw(symbol, i, /*stream=*/1);
-        byGradient += gradient->second[i] * direction;
-        up[symbol].data[i] += step * direction;
-        down[symbol].data[i] -= step * direction;
-      }
-    }
-    auto above = call(evaluate, up), below = call(evaluate, down);
-    if (failed(above) || failed(below))
-      return std::nullopt;
-    double difference = above->front().data[0] - below->front().data[0];
-    return std::make_pair(difference / (2 * step), byGradient);
-  }
-
-private:
-  double draw(StringRef symbol, uint64_t element, uint64_t stream) const {
-    return normal(seed, siteHash(std::string_view(symbol.data(), symbol.size())), stream, element);
-  }
-
-  /// What starts at zero would hide mistakes: LoRA's B, moments, accumulators.
-  void randomize(ft::ParameterOp parameter) {
-    std::string symbol = parameter.getSymName().str();
-    std::vector<double> &data = state[symbol].data;
-    double scale = 0;
-    switch (parameter.getRole()) {
-    case ft::Role::trainable:
-      scale = 0.3;
-      break;
-    case ft::Role::moment1:
-    case ft::Role::moment2:
-    case ft::Role::accumulator:
-      scale = 0.01;
-      break;
-    default:
-      return;
-    }
-    for (size_t i = 0; i < data.size(); ++i) {
-      double value = scale * draw(symbol, i, /*stream=*/0);
-      data[i] = parameter.getRole() == ft::Role::moment2 ? std::abs(value) : value;
-    }
-  }
-
-  FailureOr<SmallVector<ft::HostValue>> call(func::FuncOp function, ft::State &values) {
-    SmallVector<ft::HostValue> arguments;
-    unsigned integers = 0;
-    for (Type type : function.getArgumentTypes()) {
-      if (isa<ft::RunType>(type)) {
-        arguments.push_back(ft::makeRun({{ft::RunField::learning_rate, 0.01},
-                                         {ft::RunField::one_minus_beta1, 0.1},
-                                         {ft::RunField::one_minus_beta2, 0.01},
-                                         {ft::RunField::epsilon, 1e-8},
-                                         {ft::RunField::weight_decay, 0.1},
-                                         {ft::RunField::bias_correction1, 0.19},
-                                         {ft::RunField::bias_correction2_sqrt, 0.14},
-                                         {ft::RunField::max_grad_norm, 0.5},
-                                         {ft::RunField::inv_items, 1.0 / 8}}));
-      } else if (isa<ft::SegmentsType>(type)) {
-        // A sequence, one token alone, another sequence, and dead tokens.
-        int64_t first = tokens / 2 - 1;
-        arguments.push_back(*ft::makeSegments(tokens, {0, first, first + 1, tokens - 2}));
-      } else {
-        ft::HostValue ids;
-        ids.shape = {tokens};
-        for (int64_t t = 0; t < tokens; ++t) {
-          double id = double(philoxBits(seed, 99, integers, t) % vocabulary());
-          ids.data.push_back(integers && t % 4 == 3 ? -100 : id);
-        }
-        arguments.push_back(std::move(ids));
-        ++integers;
-      }
-    }
-    return interpreter.runFunction(function, arguments, values);
-  }
-
-  /// Rows of the embedding: the smallest vocabulary that any id must stay in.
-  uint64_t vocabulary() {
-    int64_t rows = INT64_MAX;
-    module.walk(
-        [&](ft::EmbeddingOp op) { rows = std::min(rows, op.getTable().getType().getDimSize(0)); });
-    return rows == INT64_MAX ? 2 : rows;
-  }
-
-  ModuleOp module;
-  uint64_t seed;
-  ft::Interpreter interpreter;
-  ft::State state;
-  int64_t tokens = 0;
-};
-
-std::string text(double value) {
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.10g", value);
-  return buffer;
+/// With its options, as `--pass-pipeline` takes it.
+static std::string pipelineOf(Pass *pass) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  pass->printAsTextualPipeline(os);
+  return text;
 }
 
-double norm(const std::vector<double> &values) {
-  double sum = 0;
-  for (double value : values)
-    sum += value * value;
-  return std::sqrt(sum);
+static std::string flagOf(Pass *pass) {
+  return pass->getArgument().empty() ? pipelineOf(pass) : pass->getArgument().str();
 }
 
-/// The first value of `before` that `after` lacks or has otherwise, as a sentence; empty when none.
-std::string firstDifference(const Outcome &before, const Outcome &after) {
-  for (const auto &[name, values] : before) {
-    auto found = after.find(name);
-    if (found == after.end())
-      return name + " is gone";
-    if (found->second.size() != values.size())
-      return name + " has another size";
-    std::vector<double> difference(values.size());
-    size_t worst = 0;
-    for (size_t i = 0; i < values.size(); ++i) {
-      difference[i] = found->second[i] - values[i];
-      if (!(std::abs(difference[i]) <= std::abs(difference[worst])))
-        worst = i;
-    }
-    if (!(norm(difference) <= kTolerance * norm(values)))
-      return llvm::formatv("{0}: element {1} was {2} and is {3}", name, worst, text(values[worst]),
-                           text(found->second[worst]));
-  }
-  return "";
-}
+/// Whether a pass is one of ours that looks and changes nothing.
+static bool onlyVerifies(Pass *pass) { return pass->getArgument().contains("-verify-"); }
 
-std::string checkSlopes(Evaluation &evaluation, const Outcome &now) {
-  auto slopes = evaluation.slopes(now);
-  if (!slopes)
-    return "a trainable parameter has no gradient";
-  auto [difference, gradient] = *slopes;
-  if (std::abs(difference - gradient) <=
-      kDifferenceTolerance * (std::abs(difference) + std::abs(gradient) + 1e-3))
-    return "";
-  return llvm::formatv("the gradients say a slope of {0}, differences of the loss say {1}",
-                       text(gradient), text(difference));
-}
-} // namespace
+static bool standsAlone(Operation *op) { return isa<ModuleOp>(op) && !op->getParentOp(); }
 
-PassValidator::PassValidator(ModuleOp module)
-    : module(module), trainables(Evaluation::trainables(module)) {
-  for (uint64_t seed : kSeeds)
-    known.push_back(Evaluation(module, seed).run().value_or(Outcome()));
-}
-
-void PassValidator::runBeforePass(Pass *, Operation *op) {
-  if (finding.empty() && isa<ModuleOp>(op)) {
-    before.clear();
-    llvm::raw_string_ostream os(before);
-    op->print(os);
-  }
-}
-
-void PassValidator::runAfterPass(Pass *pass, Operation *op) {
-  StringRef flag = pass->getArgument();
-  if (!finding.empty() || !isa<ModuleOp>(op) || flag.starts_with("ft-verify"))
-    return;
-  std::set<std::string> current = Evaluation::trainables(module);
-  bool grew = current != trainables;
-  for (auto [seed, outcome] : llvm::zip(kSeeds, known)) {
-    Evaluation evaluation(module, seed);
-    // Adapters that have just been attached change the function, unless they are zero.
-    if (grew)
-      evaluation.clearNew(trainables);
-    std::optional<Outcome> now = evaluation.run();
-    std::string what = now ? firstDifference(outcome, *now) : "it cannot be evaluated any more";
-    bool isNew = now && !outcome.count(kGradientsRun.str()) && now->count(kGradientsRun.str());
-    if (what.empty() && isNew)
-      what = checkSlopes(evaluation, *now);
-    if (!what.empty()) {
-      culprit = flag.str();
-      finding =
-          llvm::formatv("{0} changed what the step computes: {1} (seed {2})", culprit, what, seed);
-      return;
-    }
-    outcome = grew ? Evaluation(module, seed).run().value_or(Outcome()) : std::move(*now);
-  }
-  trainables = std::move(current);
-  ++checked;
-}
-
-std::string PassValidator::reproducer() const {
-  return before + llvm::formatv(R"mlir(
+static std::string reproducerOf(ModuleOp module, Pass *pass) {
+  std::string text, pipeline;
+  llvm::raw_string_ostream os(text), escaped(pipeline);
+  module->print(os, OpPrintingFlags().assumeVerified());
+  llvm::printEscapedString(pipelineOf(pass), escaped);
+  os << llvm::formatv(R"mlir(
 {{-#
   external_resources: {{
     mlir_reproducer: {{
@@ -295,8 +57,240 @@ std::string PassValidator::reproducer() const {
   }
 #-}
 )mlir",
-                                culprit)
-                      .str();
+                      pipeline);
+  return text;
+}
+
+StringRef ftc::stringify(Verdict::Kind kind) {
+  switch (kind) {
+  case Verdict::agrees:
+    return "agrees";
+  case Verdict::differs:
+    return "differs";
+  case Verdict::tooLarge:
+    return "too-large";
+  case Verdict::notRun:
+    return "not-run";
+  case Verdict::nothing:
+    return "nothing";
+  }
+  llvm_unreachable("a kind without a name");
+}
+
+//===-- Frames ------------------------------------------------------------===//
+
+/// A module as it was before the pass that is running, or why it is not looked at.
+struct PassValidator::Frame {
+  OwningOpRef<ModuleOp> before;
+  Runnable runnable;
+  Verdict verdict;
+};
+
+struct PassValidator::State {
+  Inputs inputs;
+  std::vector<Frame> frames; ///< a pass may run a pipeline of its own
+  /// What the module computes now, one per seed; empty where that is not known.
+  std::vector<Outcome> known;
+};
+
+PassValidator::PassValidator(ValidationOptions options)
+    : options(std::move(options)), state(std::make_unique<State>()) {}
+PassValidator::~PassValidator() = default;
+
+/// Whether a module can be run; otherwise `verdict` says why not.
+static bool canRun(const Runnable &runnable, double limit, Verdict &verdict) {
+  if (runnable.functions.empty()) {
+    verdict.kind =
+        runnable.obstacles.empty() || runnable.launches ? Verdict::nothing : Verdict::notRun;
+    if (verdict.kind == Verdict::notRun)
+      verdict.text = verdict.pass + " is not validated: " + runnable.obstacles.front();
+    return false;
+  }
+  if (runnable.work > limit) {
+    verdict.kind = Verdict::tooLarge;
+    verdict.text = llvm::formatv("{0} is not validated: a run of the module takes {1:e2} "
+                                 "operations and bytes, and the limit is {2:e2}",
+                                 verdict.pass, runnable.work, limit);
+    return false;
+  }
+  return true;
+}
+
+void PassValidator::runBeforePipeline(std::optional<OperationName>, const PipelineParentInfo &) {
+  state->known.clear();
+}
+
+void PassValidator::runBeforePass(Pass *pass, Operation *op) {
+  if (!finding.empty() || !standsAlone(op) || onlyVerifies(pass))
+    return;
+  auto module = cast<ModuleOp>(op);
+  if (!state->frames.empty())
+    state->known.clear();
+  Frame frame{{}, Runnable(), {Verdict::agrees, flagOf(pass), "", module.getLoc()}};
+  if (canRun(Runnable::of(module), options.limit, frame.verdict)) {
+    frame.before = module.clone();
+    frame.runnable = Runnable::of(*frame.before);
+    state->inputs.learn(frame.runnable);
+  }
+  state->frames.push_back(std::move(frame));
+}
+
+void PassValidator::runAfterPassFailed(Pass *pass, Operation *op) {
+  if (!standsAlone(op) || onlyVerifies(pass))
+    return;
+  if (!state->frames.empty())
+    state->frames.pop_back();
+  state->known.clear();
+}
+
+void PassValidator::runAfterPass(Pass *pass, Operation *op) {
+  if (!standsAlone(op) || onlyVerifies(pass) || state->frames.empty())
+    return;
+  Frame frame = std::move(state->frames.back());
+  state->frames.pop_back();
+  if (!finding.empty())
+    return;
+  Verdict verdict = frame.before ? compare(pass, frame, cast<ModuleOp>(op)) : frame.verdict;
+  checked += verdict.kind == Verdict::agrees;
+  if (verdict.kind != Verdict::agrees)
+    state->known.clear();
+  if (verdict.kind == Verdict::differs) {
+    culprit = verdict.pass;
+    finding = verdict.text;
+    reproducerText = reproducerOf(*frame.before, pass);
+  }
+  if (options.tell)
+    options.tell(verdict);
+}
+
+//===-- Comparison --------------------------------------------------------===//
+
+/// A function that could be run and cannot be any more, though it is there.
+static std::string newObstacle(const Runnable &before, const Runnable &now, ModuleOp module) {
+  for (func::FuncOp function : before.functions) {
+    StringRef name = function.getSymName();
+    bool runs = llvm::any_of(now.functions, [&](func::FuncOp f) { return f.getSymName() == name; });
+    if (!runs && module.lookupSymbol(name))
+      return now.obstacles.empty() ? "@" + name.str() + " takes or returns other than tensors"
+                                   : now.obstacles.front();
+  }
+  return "";
+}
+
+static void applyChanges(const ValueChanges &changes, ft::State &state) {
+  for (const auto &[symbol, change] : changes)
+    if (auto found = state.find(symbol); found != state.end())
+      change(found->second);
+}
+
+/// A function whose results are all not numbers, which would agree with anything; empty: none.
+static std::string withoutNumbers(const Outcome &outcome) {
+  for (const auto &[name, measured] : outcome.values)
+    if (llvm::none_of(measured.values, [](double value) { return std::isfinite(value); }))
+      return name;
+  return "";
+}
+
+static std::string checkSlopes(Evaluation &evaluation, const Outcome &now) {
+  // What the truncation of central differences (of the second order) and the rounding of the loss
+  // leave.
+  constexpr double kTolerance = 1e-6;
+  auto slopes = evaluation.slopes(now);
+  if (!slopes)
+    return "a trainable parameter has no gradient";
+  auto [difference, gradient] = *slopes;
+  if (std::abs(difference - gradient) <=
+      kTolerance * (std::abs(difference) + std::abs(gradient) + 1e-3))
+    return "";
+  return llvm::formatv("the gradients say a slope of {0}, differences of the loss say {1}",
+                       shortText(gradient), shortText(difference));
+}
+
+Verdict PassValidator::compare(Pass *pass, Frame &frame, ModuleOp module) {
+  Verdict verdict = frame.verdict;
+  Runnable now = Runnable::of(module);
+  if (now.launches) {
+    verdict.kind = Verdict::nothing;
+    return verdict;
+  }
+  std::string obstacle = newObstacle(frame.runnable, now, module);
+  if (!obstacle.empty()) {
+    verdict.kind = Verdict::notRun;
+    verdict.text = verdict.pass + " is not validated: behind it " + obstacle;
+    return verdict;
+  }
+  if (!now.functions.empty() && !canRun(now, options.limit, verdict))
+    return verdict;
+
+  ValueChanges changes;
+  if (auto *declared = dynamic_cast<ChangesValues *>(pass))
+    changes = declared->valueChanges();
+  bool isStep = module->hasAttr(ft::kTokensAttr);
+  std::vector<Outcome> next;
+  for (auto [index, seed] : llvm::enumerate(kSeeds)) {
+    Evaluation old(*frame.before, state->inputs, seed), evaluation(module, state->inputs, seed);
+    applyChanges(changes, old.state());
+    applyChanges(changes, evaluation.state());
+    Outcome before = changes.empty() && index < state->known.size() ? std::move(state->known[index])
+                                                                    : old.run(frame.runnable);
+    if (!before.failure.empty()) {
+      verdict.kind = Verdict::notRun;
+      verdict.text = verdict.pass + " is not validated: on random inputs " + before.failure;
+      return verdict;
+    }
+    if (before.values.empty()) {
+      verdict.kind = Verdict::nothing;
+      return verdict;
+    }
+    Outcome after = evaluation.run(now);
+    Difference difference;
+    if (!after.failure.empty())
+      difference.what = "it cannot be evaluated any more: " + after.failure;
+    else
+      difference = firstDifference(before, after);
+    if (difference.what.empty() && !before.values.count(kGradientsRun.str()) &&
+        before.functions.count("forward") && after.values.count(kGradientsRun.str()))
+      difference = {checkSlopes(evaluation, after), "evaluate", "evaluate"};
+    if (!difference.what.empty()) {
+      verdict.kind = Verdict::differs;
+      std::string who = isStep || difference.before.empty() ? "the step" : "@" + difference.before;
+      verdict.text = llvm::formatv("{0} changed what {1} computes: {2} (seed {3})", verdict.pass,
+                                   who, difference.what, seed);
+      if (difference.traceable) {
+        FirstSite site =
+            firstSite(old.trace(difference.before), evaluation.trace(difference.after));
+        verdict.text += site.text;
+        if (site.op)
+          verdict.location = site.op->getLoc();
+      }
+      return verdict;
+    }
+    if (std::string name = withoutNumbers(after); !name.empty()) {
+      verdict.kind = Verdict::notRun;
+      verdict.text = verdict.pass + " is not validated: on random inputs " + name + " is no number";
+      return verdict;
+    }
+    if (changes.empty())
+      next.push_back(std::move(after));
+  }
+  state->known = std::move(next);
+  return verdict;
+}
+
+double ftc::validationWork(ModuleOp module) {
+  Runnable runnable = Runnable::of(module);
+  return runnable.functions.empty() ? 0 : runnable.work;
+}
+
+//===-- A twin ------------------------------------------------------------===//
+
+Error ftc::findingError(const PassValidator &validator, const std::string &reproducer) {
+  Error error = makeError("--validate-passes", validator.finding);
+  if (Status status = writeFileAtomically(reproducer, validator.reproducer()); !status)
+    return std::move(error).note(status.error().str());
+  return std::move(error).note("the IR before the pass is in " + reproducer +
+                               "; ft-opt --validate-passes --run-reproducer " + reproducer +
+                               " runs the pass on it");
 }
 
 Result<unsigned> ftc::validatePasses(ModuleOp module, const std::string &reproducer) {
@@ -304,18 +298,22 @@ Result<unsigned> ftc::validatePasses(ModuleOp module, const std::string &reprodu
   // The last step that leaves ft: what comes behind it is checked by executing packages.
   if (Status status = buildPipeline(manager, module, "ft-form-kernels"); !status)
     return status.takeError();
-  auto instrumentation = std::make_unique<PassValidator>(module);
+  std::string skipped;
+  ValidationOptions options;
+  options.tell = [&](const Verdict &verdict) {
+    if (verdict.kind != Verdict::agrees && verdict.kind != Verdict::differs)
+      skipped = verdict.text.empty() ? verdict.pass + " left nothing to run" : verdict.text;
+  };
+  options.limit = HUGE_VAL; // a twin is small by its making
+  auto instrumentation = std::make_unique<PassValidator>(options);
   PassValidator &validator = *instrumentation;
   manager.addInstrumentation(std::move(instrumentation));
   LogicalResult ran = manager.run(module);
-  if (!validator.finding.empty()) {
-    Error error = makeError("--validate-passes", validator.finding);
-    if (Status status = writeFileAtomically(reproducer, validator.reproducer()); !status)
-      return std::move(error).note(status.error().str());
-    return std::move(error).note("the IR before the pass is in " + reproducer +
-                                 "; ft-opt --run-reproducer runs the pass on it");
-  }
+  if (!validator.finding.empty())
+    return findingError(validator, reproducer);
   if (failed(ran))
     return makeError("--validate-passes", "a pass fails on a small program of the same kind");
+  if (!skipped.empty())
+    return makeError("--validate-passes", skipped);
   return validator.checked;
 }

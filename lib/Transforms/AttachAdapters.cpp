@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "ftc/Analysis/Report.h"
+#include "ftc/Analysis/ValueChanges.h"
 #include "ftc/Transforms/Adapters.h"
 #include "ftc/Transforms/Passes.h"
 
@@ -23,9 +24,18 @@ AttachMethod ftc::ft::lookupAdapterMethod(StringRef name) {
 }
 
 namespace {
-struct AttachAdaptersPass : ft::impl::AttachAdaptersBase<AttachAdaptersPass> {
+struct AttachAdaptersPass : ft::impl::AttachAdaptersBase<AttachAdaptersPass>, ChangesValues {
+  /// Where all its parameters are zero, an adapter changes nothing.
+  ValueChanges valueChanges() const override {
+    ValueChanges changes;
+    for (const std::string &symbol : added)
+      changes[symbol] = zeroed();
+    return changes;
+  }
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    added.clear();
     llvm::StringMap<SmallVector<LinearOp, 1>> bySite;
     module.walk([&](LinearOp op) { bySite[op.getSite()].push_back(op); });
 
@@ -54,7 +64,10 @@ struct AttachAdaptersPass : ft::impl::AttachAdaptersBase<AttachAdaptersPass> {
         continue;
       }
       target.getResult().replaceAllUsesExcept(bypass->getResult(), *bypass);
-      bypass->getBody().walk([&](ReadOp read) { elements += read.getType().getNumElements(); });
+      bypass->getBody().walk([&](ReadOp read) {
+        elements += read.getType().getNumElements();
+        added.push_back(read.getParameter().str());
+      });
       adapter.erase();
       ++attached;
     }
@@ -65,5 +78,7 @@ struct AttachAdaptersPass : ft::impl::AttachAdaptersBase<AttachAdaptersPass> {
                        {llvm::formatv("attached {0} adapters with {1} trainable elements", attached,
                                       elements)}});
   }
+
+  std::vector<std::string> added; ///< parameters of the adapters attached last
 };
 } // namespace

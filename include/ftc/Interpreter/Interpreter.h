@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -36,7 +37,12 @@ public:
   mlir::FailureOr<llvm::SmallVector<HostValue>>
   runFunction(mlir::func::FuncOp function, llvm::ArrayRef<HostValue> args, State &state);
 
+  /// Called with every value op that has run and its results, in the order of execution.
+  using Observer = std::function<void(mlir::Operation *, llvm::ArrayRef<HostValue>)>;
+  void setObserver(Observer callback) { observer = std::move(callback); }
+
 private:
+  Observer observer;
   mlir::SymbolTable symbols;
 };
 

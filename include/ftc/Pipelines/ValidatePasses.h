@@ -1,5 +1,5 @@
 //===- ValidatePasses.h - passes run before and after -----------*- C++ -*-===//
-// Runs a small program in the interpreter around every pass.
+// Runs a module in the interpreter around every pass.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #ifndef FTC_PIPELINES_VALIDATEPASSES_H
@@ -8,47 +8,88 @@
 #include "ftc/Support/Error.h"
 
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
 #include "mlir/Pass/PassInstrumentation.h"
 
-#include <map>
-#include <set>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace ftc {
 
-/// What a module computes, by name: "loss", "gradient of W", "W after a step", ...
-using Outcome = std::map<std::string, std::vector<double>>;
+/// What a validation says of one pass over one module.
+struct Verdict {
+  enum Kind {
+    agrees,   ///< every function computes what it did
+    differs,  ///< one does not: `text` is the finding
+    tooLarge, ///< more work than the limit allows
+    notRun,   ///< functions of ft that the interpreter cannot run, or the inputs do not fit
+    nothing   ///< nothing to run, as at the launch level
+  };
+  Kind kind;
+  std::string pass; ///< its flag; a nested pipeline is one pass, such as `func.func(cse)`
+  std::string text; ///< one line; empty for `agrees` and `nothing`
+  mlir::Location location;
+};
 
-/// Evaluates a module of the ft dialect in double precision before and after each pass, on several
-/// seeds: loss, all gradients, and parameters, moments and accumulators after a step. Where the
-/// backward appears, its gradients are held against finite differences of the loss. The first pass
-/// after which a value differs is kept.
+/// "agrees", "differs", "too-large", "not-run", "nothing".
+llvm::StringRef stringify(Verdict::Kind kind);
+
+struct ValidationOptions {
+  /// Most operations and bytes of one run of all functions of the module (by the cost interface,
+  /// and eight bytes per element of a parameter); the interpreter does about 10^8 a second.
+  double limit = 1e8;
+  /// Called after each pass over a module that stands on its own. Passes whose flag says that they
+  /// only verify are left out.
+  std::function<void(const Verdict &)> tell;
+};
+
+/// Evaluates the public functions of a module of the ft dialect in double precision before and
+/// after each pass, on several seeds of random inputs: results and committed parameters, which of
+/// a training step are the loss, all gradients, and parameters, moments and accumulators after a
+/// step. Where a backward appears, its gradients are held against finite differences of the loss.
+/// Around a pass that changes values on purpose (ftc/Analysis/ValueChanges.h) both runs start from
+/// state that carries the change. The first pass after which a value differs is kept; what comes
+/// behind it is not looked at.
 class PassValidator : public mlir::PassInstrumentation {
 public:
-  explicit PassValidator(mlir::ModuleOp module);
+  explicit PassValidator(ValidationOptions options = {});
+  ~PassValidator() override;
 
+  void runBeforePipeline(std::optional<mlir::OperationName>, const PipelineParentInfo &) override;
   void runBeforePass(mlir::Pass *pass, mlir::Operation *op) override;
   void runAfterPass(mlir::Pass *pass, mlir::Operation *op) override;
+  void runAfterPassFailed(mlir::Pass *pass, mlir::Operation *op) override;
 
   std::string finding;  ///< what the culprit changed; empty: nothing so far
   std::string culprit;  ///< its flag
-  std::string before;   ///< the IR before it
   unsigned checked = 0; ///< passes that changed nothing
 
-  /// A reproducer of the finding, for `ft-opt --run-reproducer`.
-  std::string reproducer() const;
+  /// A reproducer of the finding, for `ft-opt --run-reproducer`; empty without one.
+  const std::string &reproducer() const { return reproducerText; }
 
 private:
-  mlir::ModuleOp module;
-  std::vector<Outcome> known;       ///< one per seed
-  std::set<std::string> trainables; ///< at the last pass; adapters add to them
+  struct Frame;
+  struct State;
+  Verdict compare(mlir::Pass *pass, Frame &frame, mlir::ModuleOp module);
+
+  ValidationOptions options;
+  std::unique_ptr<State> state;
+  std::string reproducerText;
 };
 
 /// Takes `module` (a forward step, small) through every pass before the launch dialect under a
 /// PassValidator. A finding is an error that names the pass, the value and its site, and leaves a
 /// reproducer at that path. Returns how many passes were checked.
 Result<unsigned> validatePasses(mlir::ModuleOp module, const std::string &reproducer);
+
+/// The finding of a validator as an error, with its reproducer at that path.
+Error findingError(const PassValidator &validator, const std::string &reproducer);
+
+/// The operations and bytes that one run of all functions of `module` takes, as the limit counts
+/// them; 0 where there is nothing to run.
+double validationWork(mlir::ModuleOp module);
 
 } // namespace ftc
 

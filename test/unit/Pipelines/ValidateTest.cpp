@@ -35,7 +35,7 @@ Finding validate(Experiment &experiment, std::function<void(ModuleOp)> change) {
   ModuleOp module = experiment.get();
   PassManager manager(module.getContext(), ModuleOp::getOperationName());
   manager.addPass(std::make_unique<TestPass>(std::move(change)));
-  auto instrumentation = std::make_unique<PassValidator>(module);
+  auto instrumentation = std::make_unique<PassValidator>();
   PassValidator &validator = *instrumentation;
   manager.addInstrumentation(std::move(instrumentation));
   EXPECT_TRUE(succeeded(manager.run(module)));

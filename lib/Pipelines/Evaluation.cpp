@@ -1,0 +1,363 @@
+//===- Evaluation.cpp - running whatever a module lets us run -------------===//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "Evaluation.h"
+
+#include "dialects/Launch/IR/Launch.h"
+#include "ftc/Analysis/ValueChanges.h"
+#include "ftc/Support/Philox.h"
+
+#include "mlir/IR/Diagnostics.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace ftc;
+
+/// Calls nest no deeper in anything that our passes make.
+static constexpr unsigned kDeepestCall = 16;
+
+//===-- What can be run ---------------------------------------------------===//
+
+/// Whether a value of that type can be made up.
+static bool hasValues(Type type) {
+  if (isa<ft::SegmentsType, ft::RunType>(type))
+    return true;
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && tensor.hasStaticShape() && tensor.getElementType().isIntOrFloat();
+}
+
+/// Why a function cannot be run; empty where it can.
+static std::string obstacleOf(func::FuncOp function, unsigned depth = 0) {
+  std::string name = "@" + function.getSymName().str();
+  if (depth > kDeepestCall)
+    return name + " is called too deeply";
+  if (!function.getBody().hasOneBlock())
+    return name + " has " + std::to_string(function.getBody().getBlocks().size()) + " blocks";
+  for (Type type : function.getArgumentTypes())
+    if (!hasValues(type))
+      return name + " takes what no random value can be made for";
+  std::string obstacle;
+  function.getBody().walk([&](Operation *op) {
+    if (auto call = dyn_cast<func::CallOp>(op)) {
+      auto callee = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(op, call.getCalleeAttr());
+      obstacle = callee ? obstacleOf(callee, depth + 1) : name + " calls what is no function";
+    } else if (!isa<ft::ReadOp, ft::CommitOp, ft::BypassOp, ft::KernelOp, ft::BoundaryOp,
+                    ft::YieldOp, func::ReturnOp, ft::EvaluableOpInterface>(op)) {
+      obstacle =
+          name + " holds " + op->getName().getStringRef().str() + ", which has no evaluation";
+    }
+    return obstacle.empty() ? WalkResult::advance() : WalkResult::interrupt();
+  });
+  return obstacle;
+}
+
+/// Functions of buffers or scalars are no functions of ft.
+static bool isOfTensors(func::FuncOp function) {
+  auto isOurs = [](Type type) { return isa<TensorType, ft::SegmentsType, ft::RunType>(type); };
+  return llvm::all_of(function.getArgumentTypes(), isOurs) &&
+         llvm::all_of(function.getResultTypes(), isOurs);
+}
+
+static double workOf(Operation *op) {
+  if (auto costed = dyn_cast<ft::CostOpInterface>(op)) {
+    ft::Cost cost = costed.getCost();
+    return double(cost.flops) + double(cost.bytes);
+  }
+  double elements = 0;
+  for (Type type : op->getResultTypes())
+    if (auto tensor = dyn_cast<RankedTensorType>(type); tensor && tensor.hasStaticShape())
+      elements += double(tensor.getNumElements());
+  return elements;
+}
+
+Runnable Runnable::of(ModuleOp module) {
+  Runnable runnable;
+  for (Operation &op : *module.getBody()) {
+    runnable.launches |= isa_and_present<launch::LaunchDialect>(op.getDialect());
+    if (auto parameter = dyn_cast<ft::ParameterOp>(op))
+      runnable.work += 8.0 * double(parameter.getTensorType().getNumElements());
+    auto function = dyn_cast<func::FuncOp>(op);
+    if (!function || function.isExternal() || !isOfTensors(function))
+      continue;
+    // Nobody calls @forward, but it is what the entry points are made of.
+    if (function.isPrivate() && function.getSymName() != "forward")
+      continue;
+    if (std::string obstacle = obstacleOf(function); !obstacle.empty()) {
+      runnable.obstacles.push_back(obstacle);
+      continue;
+    }
+    runnable.functions.push_back(function);
+    function.getBody().walk([&](Operation *inner) { runnable.work += workOf(inner); });
+  }
+  return runnable;
+}
+
+//===-- Inputs ------------------------------------------------------------===//
+
+/// Follows an integer value to the ops that say what it may be.
+void Inputs::bound(Value value, Integers &integers, unsigned depth) {
+  if (depth > kDeepestCall)
+    return;
+  auto atMost = [&](int64_t limit) { integers.limit = std::min(integers.limit, limit); };
+  for (OpOperand &use : value.getUses()) {
+    Operation *op = use.getOwner();
+    unsigned number = use.getOperandNumber();
+    if (auto embedding = dyn_cast<ft::EmbeddingOp>(op)) {
+      atMost(embedding.getTable().getType().getDimSize(0));
+    } else if (auto gradient = dyn_cast<ft::EmbeddingGradOp>(op)) {
+      atMost(gradient.getResult().getType().getDimSize(0));
+    } else if (isa<ft::LinearCrossEntropyOp, ft::LinearCrossEntropyGradInputOp,
+                   ft::LinearCrossEntropyGradWeightOp>(op)) {
+      atMost(cast<RankedTensorType>(op->getOperand(1).getType()).getDimSize(0));
+      integers.labels = true;
+    } else if (auto call = dyn_cast<func::CallOp>(op)) {
+      if (auto callee =
+              SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(op, call.getCalleeAttr());
+          callee && !callee.isExternal())
+        bound(callee.getArgument(number), integers, depth + 1);
+    } else if (isa<ft::KernelOp, ft::BypassOp>(op) && number < op->getRegion(0).getNumArguments()) {
+      bound(op->getRegion(0).getArgument(number), integers, depth + 1);
+    }
+  }
+}
+
+static bool isInteger(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && tensor.getElementType().isInteger();
+}
+
+void Inputs::learn(const Runnable &runnable) {
+  bool first = functions.empty();
+  for (func::FuncOp function : runnable.functions) {
+    auto [entry, isNew] = functions.try_emplace(function.getSymName().str());
+    if (first)
+      function.walk([&](ft::RopeOp op) {
+        positions = std::min(positions, op.getCos().getType().getDimSize(0));
+      });
+    if (isNew)
+      for (Value argument : function.getArguments())
+        if (isInteger(argument.getType()))
+          bound(argument, entry->second.emplace_back(), 0);
+  }
+}
+
+/// A sequence, one token alone, another sequence and dead tokens, as far as the type and the
+/// rotary tables let them be.
+static ft::HostValue randomSegments(ft::SegmentsType type, int64_t longest) {
+  int64_t tokens = type.getTokens(), most = type.getMaxSegments();
+  llvm::SmallVector<int64_t> ends = {0};
+  auto add = [&](int64_t end) {
+    end = std::min({end, tokens, ends.back() + longest});
+    if (end > ends.back() && int64_t(ends.size()) <= most)
+      ends.push_back(end);
+  };
+  if (tokens >= 6 && most >= 3) {
+    int64_t first = tokens / 2 - 1;
+    for (int64_t end : {first, first + 1, tokens - 2})
+      add(end);
+  } else {
+    add(most >= 2 ? tokens - 1 : tokens);
+    add(tokens);
+  }
+  return *ft::makeSegments(tokens, ends);
+}
+
+SmallVector<ft::HostValue> Inputs::arguments(func::FuncOp function, uint64_t seed) const {
+  auto known = functions.find(function.getSymName().str());
+  if (known == functions.end())
+    known = functions.find("forward");
+  SmallVector<ft::HostValue> values;
+  unsigned integers = 0, floats = 0;
+  for (Type type : function.getArgumentTypes()) {
+    if (isa<ft::RunType>(type)) {
+      values.push_back(ft::makeRun({{ft::RunField::learning_rate, 0.01},
+                                    {ft::RunField::one_minus_beta1, 0.1},
+                                    {ft::RunField::one_minus_beta2, 0.01},
+                                    {ft::RunField::epsilon, 1e-8},
+                                    {ft::RunField::weight_decay, 0.1},
+                                    {ft::RunField::bias_correction1, 0.19},
+                                    {ft::RunField::bias_correction2_sqrt, 0.14},
+                                    {ft::RunField::max_grad_norm, 0.5},
+                                    {ft::RunField::inv_items, 1.0 / 8}}));
+      continue;
+    }
+    if (auto segments = dyn_cast<ft::SegmentsType>(type)) {
+      values.push_back(randomSegments(segments, positions));
+      continue;
+    }
+    auto tensor = cast<RankedTensorType>(type);
+    ft::HostValue &value = values.emplace_back();
+    value.shape.assign(tensor.getShape().begin(), tensor.getShape().end());
+    value.data.resize(tensor.getNumElements());
+    bool whole = isInteger(type);
+    Integers integer;
+    if (whole && known != functions.end() && integers < known->second.size())
+      integer = known->second[integers];
+    uint64_t limit = integer.limit == INT64_MAX ? 2 : integer.limit;
+    for (size_t i = 0; i < value.data.size(); ++i)
+      if (!whole)
+        value.data[i] = normal(seed, /*site=*/floats, /*stream=*/2, i);
+      else
+        value.data[i] = integer.labels && i % 4 == 3
+                            ? -100
+                            : double(philoxBits(seed, /*site=*/99, integers, i) % limit);
+    ++(whole ? integers : floats);
+  }
+  return values;
+}
+
+static double draw(uint64_t seed, StringRef symbol, uint64_t element, uint64_t stream) {
+  return normal(seed, siteHash(std::string_view(symbol.data(), symbol.size())), stream, element);
+}
+
+ft::State Inputs::state(ModuleOp module, uint64_t seed) {
+  ft::State state = ft::initState(module, seed);
+  for (auto parameter : module.getOps<ft::ParameterOp>()) {
+    // What starts at zero would hide mistakes: LoRA's B, moments, accumulators.
+    double scale = 0;
+    switch (parameter.getRole()) {
+    case ft::Role::trainable:
+      scale = 0.3;
+      break;
+    case ft::Role::moment1:
+    case ft::Role::moment2:
+    case ft::Role::accumulator:
+      scale = 0.01;
+      break;
+    default:
+      continue;
+    }
+    ft::HostValue &value = state[parameter.getSymName().str()];
+    for (size_t i = 0; i < value.data.size(); ++i) {
+      double element = scale * draw(seed, parameter.getSymName(), i, /*stream=*/0);
+      value.data[i] = parameter.getRole() == ft::Role::moment2 ? std::abs(element) : element;
+    }
+    if (auto storage = dyn_cast<ft::DenseStorageAttr>(parameter.getStorage()))
+      if (auto type = dyn_cast<FloatType>(storage.getElementType()); type && type.getWidth() < 32)
+        roundedTo(type)(value);
+  }
+  return state;
+}
+
+//===-- Runs --------------------------------------------------------------===//
+
+const std::vector<double> *Outcome::find(const std::string &name, const Measured &like) const {
+  if (auto found = values.find(name); found != values.end())
+    return &found->second.values;
+  if (like.symbol.empty() || !functions.count(like.function))
+    return nullptr;
+  auto unchanged = start.find(like.symbol);
+  return unchanged == start.end() ? nullptr : &unchanged->second.data;
+}
+
+static std::string resultName(StringRef function, unsigned index) {
+  if (index == 0 && (function == "forward" || function == "evaluate"))
+    return "loss";
+  if (index == 0 &&
+      (function == "gradients" || function == "accumulate" || function == "train_step"))
+    return "loss of " + function.str();
+  if ((function == "train_step" && index == 1) || (function == "update" && index == 0))
+    return "gradient norm of " + function.str();
+  return "result " + std::to_string(index) + " of @" + function.str();
+}
+
+static std::string stateName(StringRef function, StringRef symbol) {
+  if (function == "gradients" && symbol.ends_with(".grad"))
+    return "gradient of " + symbol.drop_back(5).str();
+  return symbol.str() + (function == "train_step" ? " after a step" : " after @" + function.str());
+}
+
+/// The parameters that a function commits, also by calls.
+static void collectCommits(func::FuncOp function, std::set<std::string> &symbols, unsigned depth) {
+  if (depth > kDeepestCall)
+    return;
+  function.walk([&](Operation *op) {
+    if (auto commit = dyn_cast<ft::CommitOp>(op))
+      symbols.insert(commit.getParameter().str());
+    else if (auto call = dyn_cast<func::CallOp>(op))
+      if (auto callee =
+              SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(op, call.getCalleeAttr()))
+        collectCommits(callee, symbols, depth + 1);
+  });
+}
+
+std::optional<SmallVector<ft::HostValue>> Evaluation::call(func::FuncOp function,
+                                                           ft::State &values) {
+  ScopedDiagnosticHandler handler(module.getContext(), [&](Diagnostic &diagnostic) {
+    message = diagnostic.str();
+    return success();
+  });
+  FailureOr<SmallVector<ft::HostValue>> results =
+      interpreter.runFunction(function, inputs.arguments(function, seed), values);
+  if (failed(results))
+    return std::nullopt;
+  return std::move(*results);
+}
+
+Outcome Evaluation::run(const Runnable &runnable) {
+  Outcome outcome;
+  outcome.start = start;
+  for (func::FuncOp function : runnable.functions) {
+    ft::State after = start;
+    auto results = call(function, after);
+    if (!results) {
+      outcome.failure = message;
+      return outcome;
+    }
+    std::string name = function.getSymName().str();
+    outcome.functions.insert(name);
+    for (auto [index, result] : llvm::enumerate(*results))
+      outcome.values[resultName(name, index)] = {name, "", std::move(result.data)};
+    std::set<std::string> commits;
+    collectCommits(function, commits, 0);
+    for (const std::string &symbol : commits)
+      outcome.values[stateName(name, symbol)] = {name, symbol, std::move(after[symbol].data)};
+  }
+  return outcome;
+}
+
+std::vector<TraceRow> Evaluation::trace(StringRef name) {
+  std::vector<TraceRow> rows;
+  auto function = module.lookupSymbol<func::FuncOp>(name);
+  if (!function)
+    return rows;
+  interpreter.setObserver([&](Operation *op, ArrayRef<ft::HostValue> results) {
+    rows.push_back({op, {results.begin(), results.end()}});
+  });
+  ft::State scratch = start;
+  call(function, scratch);
+  interpreter.setObserver(nullptr);
+  return rows;
+}
+
+std::optional<std::pair<double, double>> Evaluation::slopes(const Outcome &outcome) {
+  // Central differences in double: the length of the step through parameter space.
+  constexpr double kStep = 3e-5;
+  auto evaluate = module.lookupSymbol<func::FuncOp>("evaluate");
+  SmallVector<std::string> trainables;
+  double elements = 0;
+  for (auto parameter : module.getOps<ft::ParameterOp>())
+    if (parameter.getRole() == ft::Role::trainable) {
+      trainables.push_back(parameter.getSymName().str());
+      elements += double(parameter.getTensorType().getNumElements());
+    }
+  ft::State up = start, down = start;
+  double byGradient = 0, step = kStep / std::sqrt(elements);
+  for (const std::string &symbol : trainables) {
+    auto gradient = outcome.values.find("gradient of " + symbol);
+    if (gradient == outcome.values.end())
+      return std::nullopt;
+    for (size_t i = 0; i < gradient->second.values.size(); ++i) {
+      double direction = draw(seed, symbol, i, /*stream=*/1);
+      byGradient += gradient->second.values[i] * direction;
+      up[symbol].data[i] += step * direction;
+      down[symbol].data[i] -= step * direction;
+    }
+  }
+  auto above = call(evaluate, up), below = call(evaluate, down);
+  if (!above || !below)
+    return std::nullopt;
+  double difference = above->front().data[0] - below->front().data[0];
+  return std::make_pair(difference / (2 * step), byGradient);
+}
