@@ -248,7 +248,7 @@ ftc_run ftc::test::makeStep(double items, int64_t step) {
 //===-- Interpreting ------------------------------------------------------===//
 
 std::vector<double> Experiment::run(StringRef name, const Data &data, const ftc_run &step,
-                                    State &state, uint64_t deadSeed) {
+                                    State &state, uint64_t deadSeed, EvaluationOptions options) {
   HostValue ids{{tokens()}, {}}, labels{{tokens()}, {}};
   std::vector<int64_t> bounds = {0}, positions;
   for (const Sequence &sequence : data) {
@@ -300,8 +300,9 @@ std::vector<double> Experiment::run(StringRef name, const Data &data, const ftc_
   if (function.getNumArguments() > 1)
     arguments = {ids, labels, *makeSegments(tokens(), bounds, positions)};
   arguments.push_back(run);
-  FailureOr<SmallVector<HostValue>> results =
-      Interpreter(*module).runFunction(function, arguments, state);
+  Interpreter interpreter(*module, options);
+  FailureOr<SmallVector<HostValue>> results = interpreter.runFunction(function, arguments, state);
+  longest = std::max(longest, interpreter.longestReduction());
   if (mlir::failed(results)) {
     fail("the interpreter failed at @" + name.str());
     return {};

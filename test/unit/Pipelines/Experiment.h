@@ -57,7 +57,10 @@ public:
   /// Runs a function: `forward`, or an entry point, of ft or of launch. `deadSeed` chooses ids,
   /// labels and positions of the dead tokens.
   std::vector<double> run(llvm::StringRef function, const Data &data, const ftc_run &step,
-                          ft::State &state, uint64_t deadSeed = 7);
+                          ft::State &state, uint64_t deadSeed = 7,
+                          ft::EvaluationOptions options = {});
+  /// Terms of the longest sum of any run so far.
+  int64_t longestReduction() const { return longest; }
 
 private:
   void build();
@@ -69,7 +72,7 @@ private:
   std::string diagnostics;
   mlir::ScopedDiagnosticHandler handler;
   TrainConfig train;
-  int64_t vocab = 0;
+  int64_t vocab = 0, longest = 0;
   mlir::OwningOpRef<mlir::ModuleOp> module;
 };
 
