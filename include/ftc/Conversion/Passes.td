@@ -36,4 +36,16 @@ def PlanArena : Pass<"launch-plan-arena", "mlir::ModuleOp"> {
   let dependentDialects = ["ftc::launch::LaunchDialect"];
 }
 
+def VerifyLaunchPhase : Pass<"launch-verify-phase", "mlir::ModuleOp"> {
+  let summary = "Check what a phase of the launch level promises, and report every offender";
+  let description = [{
+    `launched`: entry points of launches only, no function or op of `ft` is left, and no buffer of the
+    arena is read before a launch has written it. `planned`: besides, every entry point has its arena,
+    buffers that are live at the same launch lie apart, and the bytes that are told of entry points and
+    module are right.
+  }];
+  let options = [Option<"phase", "phase", "std::string", "\"launched\"", "Which phase has ended">];
+  let dependentDialects = ["ftc::launch::LaunchDialect"];
+}
+
 #endif
