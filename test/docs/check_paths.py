@@ -35,7 +35,7 @@ def missing(page):
 
 
 def main():
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
     failures = [f"{page.relative_to(ROOT)}: {what} is not there" for page in pages for what in missing(page)]
     print("\n".join(failures) or f"{len(pages)} documents")
     return bool(failures)
