@@ -9,6 +9,7 @@
 module {
 }
 //--- launched.mlir
+// DOC: launch-verify-phase
 // expected-error@+1 {{'builtin.module' op has no launch.entry}}
 module {
   // expected-error@+1 {{'ft.parameter' op is left behind phase 'launched': run convert-ft-to-launch}}
@@ -18,6 +19,7 @@ module {
     return %x : tensor<8x4xf32>
   }
 }
+// DOC-END
 // -----
 launch.kernel @copy map [#launch.arg<read element memref<?xf32>>, #launch.arg<write element memref<?xf32>>] {
 ^bb0(%a: f32):

@@ -47,7 +47,7 @@ def VerifyLaunchPhase : Pass<"launch-verify-phase", "mlir::ModuleOp"> {
     `launched`: entry points of launches only, no function or op of `ft` is left, and no buffer of the
     arena is read before a launch has written it. `planned`: besides, every entry point has its arena,
     buffers that are live at the same launch lie apart, and the bytes that are told of entry points and
-    module are right.
+    module are right. Every offender is an error of its own, and an unknown phase is one.
   }];
   let options = [Option<"phase", "phase", "std::string", "\"launched\"", "Which phase has ended">];
   let dependentDialects = ["ftc::launch::LaunchDialect"];
