@@ -68,6 +68,10 @@ class Changed(unittest.TestCase):
         self.change("test/Dialect/FT/ops.mlir", "ft.silu %x : tensor<4x8xf32>", "ft.silu %y : tensor<4x8xf32>")
         self.one_line(r"^docs/reference/ft-elementwise\.md:\d+: stale")
 
+    def test_a_message_makes_its_page_stale(self):
+        self.change("test/Dialect/FT/invalid.mlir", "op contracts 3 with 2", "op contracts 3 with two")
+        self.one_line(r"^docs/reference/ft-tensor\.md:\d+: stale")
+
     def test_a_page_that_is_no_more(self):
         (self.root / "docs/reference/old.md").write_text("# Old\n", encoding="utf-8")
         self.one_line(r"^docs/reference/old\.md:1: stale, nothing is on it any more")

@@ -127,3 +127,17 @@ def first_use(root, folder, op):
             depth += sum(map(next_line.count, "{[(")) - sum(map(next_line.count, "}])"))
         return Example(path.relative_to(root).as_posix(), "", dedent(taken), [])
     return None
+
+
+def refusals(root, folder):
+    """The errors that the tests of a dialect expect, by op, in their order there."""
+    path = root / "test" / "Dialect" / folder / "invalid.mlir"
+    found = collections.OrderedDict()
+    if path.exists():
+        errors = re.findall(r"expected-error\s*(?:@\S+)?\s*\{\{('([\w.]+)' op .*)\}\}",
+                            path.read_text(encoding="utf-8"))
+        for message, op in errors:
+            messages = found.setdefault(op, [])
+            if message not in messages:
+                messages.append(message)
+    return found
