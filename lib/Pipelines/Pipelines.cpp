@@ -20,19 +20,29 @@ struct Step {
   llvm::StringLiteral flag;
   std::unique_ptr<Pass> (*create)();
   bool cleanup;
-  llvm::StringLiteral phase; ///< of ft-verify-phase; empty: none
+  llvm::StringLiteral phase; ///< that then holds, of ft-verify-phase or launch-verify-phase
+  std::unique_ptr<Pass> (*verify)(const std::string &phase);
 };
+
+std::unique_ptr<Pass> verifyFt(const std::string &phase) { return ft::createVerifyPhase({phase}); }
+std::unique_ptr<Pass> verifyLaunch(const std::string &phase) {
+  return createVerifyLaunchPhase({phase});
+}
+
+/// What holds of a module that the frontend has made.
+constexpr llvm::StringLiteral kForwardPhase = "forward";
 
 // Adapters are attached and inlined on the clean forward graph; the backward comes from the ops'
 // own rules and is complete; pruning follows since frozen weights are what makes gradients dead.
 constexpr Step steps[] = {
-    {"ft-attach-adapters", [] { return ft::createAttachAdapters(); }, false, "bypasses"},
-    {"ft-lower-bypasses", [] { return ft::createLowerBypasses(); }, true, "lowered"},
-    {"ft-build-backward", [] { return ft::createBuildBackward(); }, false, "backward"},
-    {"ft-prune-graph", [] { return ft::createPruneGraph(); }, true, "backward"},
-    {"ft-form-kernels", [] { return ft::createFormKernels(); }, false, "kernels"},
-    {"convert-ft-to-launch", [] { return createConvertFTToLaunch(); }, false, ""},
-    {"launch-plan-arena", [] { return createPlanArena(); }, false, ""},
+    {"ft-attach-adapters", [] { return ft::createAttachAdapters(); }, false, "bypasses", verifyFt},
+    {"ft-lower-bypasses", [] { return ft::createLowerBypasses(); }, true, "lowered", verifyFt},
+    {"ft-build-backward", [] { return ft::createBuildBackward(); }, false, "backward", verifyFt},
+    {"ft-prune-graph", [] { return ft::createPruneGraph(); }, true, "backward", verifyFt},
+    {"ft-form-kernels", [] { return ft::createFormKernels(); }, false, "kernels", verifyFt},
+    {"convert-ft-to-launch", [] { return createConvertFTToLaunch(); }, false, "launched",
+     verifyLaunch},
+    {"launch-plan-arena", [] { return createPlanArena(); }, false, "planned", verifyLaunch},
 };
 
 void finishStep(OpPassManager &manager, const Step &step) {
@@ -40,8 +50,7 @@ void finishStep(OpPassManager &manager, const Step &step) {
     manager.addPass(createCanonicalizerPass());
     manager.addPass(createCSEPass());
   }
-  if (!step.phase.empty())
-    manager.addPass(ft::createVerifyPhase({step.phase.str()}));
+  manager.addPass(step.verify(step.phase.str()));
 }
 
 /// The number of steps behind the module: those up to the last that left a report.
@@ -59,6 +68,14 @@ std::vector<std::string> ftc::pipelineSteps() {
   std::vector<std::string> names;
   for (const Step &step : steps)
     names.push_back(step.flag.str());
+  return names;
+}
+
+std::vector<std::string> ftc::pipelinePhases() {
+  std::vector<std::string> names = {kForwardPhase.str()};
+  for (const Step &step : steps)
+    if (step.phase != names.back())
+      names.push_back(step.phase.str());
   return names;
 }
 
@@ -87,7 +104,7 @@ Status ftc::buildPipeline(OpPassManager &manager, ModuleOp module, const std::st
         "the IR has already been through " + quoted(stopAfter) + "; its next step is " +
             (begin < std::size(steps) ? steps[begin].flag.str() : std::string("none")));
   if (begin == 0)
-    manager.addPass(ft::createVerifyPhase({"forward"}));
+    manager.addPass(verifyFt(kForwardPhase.str()));
   // What a dump right behind a pass has not been through yet.
   else if (end > begin || stopAfter.empty())
     finishStep(manager, steps[begin - 1]);

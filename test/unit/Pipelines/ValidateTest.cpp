@@ -39,7 +39,9 @@ Finding validate(Experiment &experiment, std::function<void(ModuleOp)> change) {
   PassValidator &validator = *instrumentation;
   manager.addInstrumentation(std::move(instrumentation));
   EXPECT_TRUE(succeeded(manager.run(module)));
-  return {validator.finding, validator.culprit, validator.reproducer()};
+  if (!validator.finding())
+    return {};
+  return {validator.finding()->text, validator.finding()->pass, validator.finding()->reproducer};
 }
 
 template <typename Op> Op first(ModuleOp module, StringRef function, StringRef site) {
