@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "Tutorial.h"
+#include "ftc/Analysis/ValueChanges.h"
+#include "ftc/Interpreter/Evaluation.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -49,13 +51,22 @@ void SoftcapOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
 // DOC-END
 
 // DOC: evaluation
-LogicalResult SoftcapOp::evaluate(ArrayRef<HostValue> operands,
+template <typename Real> static HostValue capped(HostValue x, Real cap) {
+  for (double &element : x.data)
+    element = cap * std::tanh(Real(element) / cap);
+  return x;
+}
+
+LogicalResult SoftcapOp::evaluate(EvaluationContext &context, ArrayRef<HostValue> operands,
                                   SmallVectorImpl<HostValue> &results) {
   double cap = getCap().convertToDouble();
-  HostValue y = operands[0];
-  for (double &element : y.data)
-    element = cap * std::tanh(element / cap);
-  results.push_back(std::move(y));
+  auto type = cast<FloatType>(getElementTypeOrSelf(getType()));
+  if (!context.isRounded() || type.isF64()) {
+    results.push_back(capped(operands[0], cap));
+    return success();
+  }
+  results.push_back(capped<float>(operands[0], cap));
+  ftc::roundedTo(type)(results.back());
   return success();
 }
 // DOC-END
