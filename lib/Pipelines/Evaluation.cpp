@@ -14,9 +14,6 @@
 using namespace mlir;
 using namespace ftc;
 
-/// Calls nest no deeper in anything that our passes make.
-static constexpr unsigned kDeepestCall = 16;
-
 //===-- What can be run ---------------------------------------------------===//
 
 /// Whether a value of that type can be made up.
@@ -25,38 +22,6 @@ static bool hasValues(Type type) {
     return true;
   auto tensor = dyn_cast<RankedTensorType>(type);
   return tensor && tensor.hasStaticShape() && tensor.getElementType().isIntOrFloat();
-}
-
-/// Why a function cannot be run; empty where it can.
-static std::string obstacleOf(func::FuncOp function, unsigned depth = 0) {
-  std::string name = "@" + function.getSymName().str();
-  if (depth > kDeepestCall)
-    return name + " is called too deeply";
-  if (!function.getBody().hasOneBlock())
-    return name + " has " + std::to_string(function.getBody().getBlocks().size()) + " blocks";
-  for (Type type : function.getArgumentTypes())
-    if (!hasValues(type))
-      return name + " takes what no random value can be made for";
-  std::string obstacle;
-  function.getBody().walk([&](Operation *op) {
-    if (auto call = dyn_cast<func::CallOp>(op)) {
-      auto callee = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(op, call.getCalleeAttr());
-      obstacle = callee ? obstacleOf(callee, depth + 1) : name + " calls what is no function";
-    } else if (!isa<ft::ReadOp, ft::CommitOp, ft::BypassOp, ft::KernelOp, ft::BoundaryOp,
-                    ft::YieldOp, func::ReturnOp, ft::EvaluableOpInterface>(op)) {
-      obstacle =
-          name + " holds " + op->getName().getStringRef().str() + ", which has no evaluation";
-    }
-    return obstacle.empty() ? WalkResult::advance() : WalkResult::interrupt();
-  });
-  return obstacle;
-}
-
-/// Functions of buffers or scalars are no functions of ft.
-static bool isOfTensors(func::FuncOp function) {
-  auto isOurs = [](Type type) { return isa<TensorType, ft::SegmentsType, ft::RunType>(type); };
-  return llvm::all_of(function.getArgumentTypes(), isOurs) &&
-         llvm::all_of(function.getResultTypes(), isOurs);
 }
 
 static double workOf(Operation *op) {
@@ -71,8 +36,68 @@ static double workOf(Operation *op) {
   return elements;
 }
 
+namespace {
+/// What is known of functions: each is looked at once, however many calls there are.
+class Survey {
+public:
+  struct Entry {
+    std::string obstacle; ///< why it cannot be run; empty where it can
+    double work = 0;      ///< of one run, with its calls
+  };
+
+  const Entry &of(func::FuncOp function) {
+    auto [found, isNew] = entries.try_emplace(function);
+    if (!isNew)
+      return found->second; // of a function that calls itself: what is known so far
+    Entry entry = look(function);
+    return entries[function] = std::move(entry);
+  }
+
+private:
+  Entry look(func::FuncOp function) {
+    Entry entry;
+    std::string name = "@" + function.getSymName().str();
+    if (!function.getBody().hasOneBlock())
+      entry.obstacle =
+          name + " has " + std::to_string(function.getBody().getBlocks().size()) + " blocks";
+    for (Type type : function.getArgumentTypes())
+      if (!hasValues(type))
+        entry.obstacle = name + " takes what no random value can be made for";
+    function.getBody().walk([&](Operation *op) {
+      entry.work += workOf(op);
+      if (auto call = dyn_cast<func::CallOp>(op)) {
+        auto callee = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(op, call.getCalleeAttr());
+        Entry called = callee ? of(callee) : Entry{name + " calls what is no function", 0};
+        entry.work += called.work;
+        if (entry.obstacle.empty())
+          entry.obstacle = called.obstacle;
+      } else if (!isRun(op) && entry.obstacle.empty()) {
+        entry.obstacle =
+            name + " holds " + op->getName().getStringRef().str() + ", which has no evaluation";
+      }
+    });
+    return entry;
+  }
+
+  static bool isRun(Operation *op) {
+    return isa<ft::ReadOp, ft::CommitOp, ft::BypassOp, ft::KernelOp, ft::BoundaryOp, ft::YieldOp,
+               func::ReturnOp, ft::EvaluableOpInterface>(op);
+  }
+
+  llvm::DenseMap<Operation *, Entry> entries;
+};
+} // namespace
+
+/// Functions of buffers or scalars are no functions of ft.
+static bool isOfTensors(func::FuncOp function) {
+  auto isOurs = [](Type type) { return isa<TensorType, ft::SegmentsType, ft::RunType>(type); };
+  return llvm::all_of(function.getArgumentTypes(), isOurs) &&
+         llvm::all_of(function.getResultTypes(), isOurs);
+}
+
 Runnable Runnable::of(ModuleOp module) {
   Runnable runnable;
+  Survey survey;
   for (Operation &op : *module.getBody()) {
     runnable.launches |= isa_and_present<launch::LaunchDialect>(op.getDialect());
     if (auto parameter = dyn_cast<ft::ParameterOp>(op))
@@ -83,12 +108,13 @@ Runnable Runnable::of(ModuleOp module) {
     // Nobody calls @forward, but it is what the entry points are made of.
     if (function.isPrivate() && function.getSymName() != "forward")
       continue;
-    if (std::string obstacle = obstacleOf(function); !obstacle.empty()) {
-      runnable.obstacles.push_back(obstacle);
+    const Survey::Entry &entry = survey.of(function);
+    if (!entry.obstacle.empty()) {
+      runnable.obstacles.push_back(entry.obstacle);
       continue;
     }
     runnable.functions.push_back(function);
-    function.getBody().walk([&](Operation *inner) { runnable.work += workOf(inner); });
+    runnable.work += entry.work;
   }
   return runnable;
 }
@@ -96,8 +122,8 @@ Runnable Runnable::of(ModuleOp module) {
 //===-- Inputs ------------------------------------------------------------===//
 
 /// Follows an integer value to the ops that say what it may be.
-void Inputs::bound(Value value, Integers &integers, unsigned depth) {
-  if (depth > kDeepestCall)
+void Inputs::bound(Value value, Integers &integers, llvm::DenseSet<Value> &seen) {
+  if (!seen.insert(value).second)
     return;
   auto atMost = [&](int64_t limit) { integers.limit = std::min(integers.limit, limit); };
   for (OpOperand &use : value.getUses()) {
@@ -115,9 +141,9 @@ void Inputs::bound(Value value, Integers &integers, unsigned depth) {
       if (auto callee =
               SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(op, call.getCalleeAttr());
           callee && !callee.isExternal())
-        bound(callee.getArgument(number), integers, depth + 1);
+        bound(callee.getArgument(number), integers, seen);
     } else if (isa<ft::KernelOp, ft::BypassOp>(op) && number < op->getRegion(0).getNumArguments()) {
-      bound(op->getRegion(0).getArgument(number), integers, depth + 1);
+      bound(op->getRegion(0).getArgument(number), integers, seen);
     }
   }
 }
@@ -137,8 +163,10 @@ void Inputs::learn(const Runnable &runnable) {
       });
     if (isNew)
       for (Value argument : function.getArguments())
-        if (isInteger(argument.getType()))
-          bound(argument, entry->second.emplace_back(), 0);
+        if (isInteger(argument.getType())) {
+          llvm::DenseSet<Value> seen;
+          bound(argument, entry->second.emplace_back(), seen);
+        }
   }
 }
 
@@ -269,8 +297,9 @@ static std::string stateName(StringRef function, StringRef symbol) {
 }
 
 /// The parameters that a function commits, also by calls.
-static void collectCommits(func::FuncOp function, std::set<std::string> &symbols, unsigned depth) {
-  if (depth > kDeepestCall)
+static void collectCommits(func::FuncOp function, std::set<std::string> &symbols,
+                           llvm::DenseSet<Operation *> &seen) {
+  if (!seen.insert(function).second)
     return;
   function.walk([&](Operation *op) {
     if (auto commit = dyn_cast<ft::CommitOp>(op))
@@ -278,7 +307,7 @@ static void collectCommits(func::FuncOp function, std::set<std::string> &symbols
     else if (auto call = dyn_cast<func::CallOp>(op))
       if (auto callee =
               SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(op, call.getCalleeAttr()))
-        collectCommits(callee, symbols, depth + 1);
+        collectCommits(callee, symbols, seen);
   });
 }
 
@@ -310,7 +339,8 @@ Outcome Evaluation::run(const Runnable &runnable) {
     for (auto [index, result] : llvm::enumerate(*results))
       outcome.values[resultName(name, index)] = {name, "", std::move(result.data)};
     std::set<std::string> commits;
-    collectCommits(function, commits, 0);
+    llvm::DenseSet<Operation *> seen;
+    collectCommits(function, commits, seen);
     for (const std::string &symbol : commits)
       outcome.values[stateName(name, symbol)] = {name, symbol, std::move(after[symbol].data)};
   }

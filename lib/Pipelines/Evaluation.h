@@ -45,7 +45,7 @@ private:
     int64_t limit = INT64_MAX;
     bool labels = false;
   };
-  static void bound(mlir::Value value, Integers &integers, unsigned depth);
+  static void bound(mlir::Value value, Integers &integers, llvm::DenseSet<mlir::Value> &seen);
 
   std::map<std::string, std::vector<Integers>> functions; ///< one element per integer argument
   int64_t positions = INT64_MAX;                          ///< rows of the smallest rotary table

@@ -7,6 +7,7 @@
 #include "ftc/Pipelines/Pipelines.h"
 #include "ftc/Pipelines/RegisterAll.h"
 #include "ftc/Pipelines/ValidatePasses.h"
+#include "ftc/Support/Json.h"
 
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
@@ -32,7 +33,9 @@ struct TestPass : PassWrapper<TestPass, OperationPass<ModuleOp>> {
 /// The finding after one pass over the module that `step` leaves; empty when there is none.
 struct Finding {
   std::string what, culprit, reproducer;
+  std::optional<Verdict> verdict;
 };
+
 Finding validate(Experiment &experiment, std::function<void(ModuleOp)> change) {
   ModuleOp module = experiment.get();
   PassManager manager(module.getContext(), ModuleOp::getOperationName());
@@ -43,7 +46,8 @@ Finding validate(Experiment &experiment, std::function<void(ModuleOp)> change) {
   EXPECT_TRUE(succeeded(manager.run(module)));
   if (!validator.finding())
     return {};
-  return {validator.finding()->text, validator.finding()->pass, validator.finding()->reproducer};
+  return {validator.finding()->text, validator.finding()->pass, validator.finding()->reproducer,
+          validator.finding()};
 }
 
 template <typename Op> Op first(ModuleOp module, StringRef function, StringRef site) {
@@ -140,6 +144,17 @@ TEST(Validate, TheReproducerReadsBack) {
     linear.setScaleAttr(Builder(module.getContext()).getF64FloatAttr(3.0));
   });
   EXPECT_NE(finding.reproducer.find("pipeline: \"builtin.module(test-pass)\""), std::string::npos);
+  ASSERT_TRUE(finding.verdict);
+  std::string path = ::testing::TempDir() + "validate-test.reproducer.mlir";
+  Error error = findingError(*finding.verdict, path);
+  EXPECT_EQ(error.where, "--validate-passes");
+  EXPECT_EQ(error.message, finding.what);
+  ASSERT_EQ(error.notes.size(), 2u);
+  EXPECT_EQ(error.notes[1], "ft-opt --validate-passes --run-reproducer " + path);
+  Result<std::string> written = readFile(path);
+  ASSERT_TRUE(static_cast<bool>(written));
+  EXPECT_EQ(*written, finding.reproducer);
+  EXPECT_EQ(std::remove(path.c_str()), 0);
   ParserConfig config(experiment.get().getContext());
   EXPECT_TRUE(parseSourceString<ModuleOp>(finding.reproducer, config));
 }
@@ -281,6 +296,27 @@ TEST(ValidateAny, WhatCannotBeRunIsNoFinding) {
   for (size_t at; (at = text.find("<16, 8>")) != std::string::npos;)
     text.replace(at, 7, "<16, 1>");
   EXPECT_EQ(keep(text), "agrees");
+}
+
+TEST(ValidateAny, CallsAreCountedAndMayNotGoRound) {
+  // f0 calls f1 twice, which calls f2 twice, ...: a run takes 2^60 additions.
+  std::string text;
+  for (int i = 0; i < 60; ++i) {
+    std::string next = std::to_string(i + 1), call = "func.call @f" + next;
+    text += "func.func @f" + std::to_string(i) + "(%x: tensor<2xf32>) -> tensor<2xf32> {\n" +
+            "  %a = " + call + "(%x) : (tensor<2xf32>) -> tensor<2xf32>\n" + "  %b = " + call +
+            "(%a) : (tensor<2xf32>) -> tensor<2xf32>\n  return %b : tensor<2xf32>\n}\n";
+  }
+  text += "func.func @f60(%x: tensor<2xf32>) -> tensor<2xf32> {\n"
+          "  %a = ft.silu %x : tensor<2xf32>\n  return %a : tensor<2xf32>\n}\n";
+  EXPECT_EQ(keep(text), "too-large");
+  Judgement round = judge("func.func @f(%x: tensor<2xf32>) -> tensor<2xf32> {\n"
+                          "  %a = func.call @f(%x) : (tensor<2xf32>) -> tensor<2xf32>\n"
+                          "  %b = func.call @f(%a) : (tensor<2xf32>) -> tensor<2xf32>\n"
+                          "  return %b : tensor<2xf32>\n}\n",
+                          [](ModuleOp) {});
+  EXPECT_EQ(round.kind, Verdict::notRun);
+  EXPECT_NE(round.text.find("calls itself"), std::string::npos) << round.text;
 }
 
 TEST(ValidateAny, APassThatLeavesTheInterpreterIsNoFinding) {
