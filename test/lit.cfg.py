@@ -45,6 +45,8 @@ config.substitutions += [
 # Features, for REQUIRES: lines.
 if os.environ.get("FTC_CHECK_FULL") == "1":
     config.available_features.add("long")
+if config.mutants:
+    config.available_features.add("mutants")
 if config.sanitizers:
     config.available_features.add("sanitizers")
     # libMLIR is not instrumented, so a container that it grew looks overrun to us.
@@ -58,6 +60,6 @@ if {"avx2", "fma", "bmi2", "f16c"} <= flags:
     config.available_features.add("x86-64-v3")
 
 config.environment["LC_ALL"] = "C.UTF-8"
-for name in ["OPENBLAS_CORETYPE", "HOME", "TMPDIR"]:
+for name in ["OPENBLAS_CORETYPE", "HOME", "TMPDIR", "FTC_MUTANT"]:
     if name in os.environ:
         config.environment[name] = os.environ[name]

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "ftc/Analysis/Lifetimes.h"
+#include "ftc/Mutants.h"
 
 #include "llvm/ADT/MapVector.h"
 #include "llvm/Support/MathExtras.h"
@@ -29,7 +30,7 @@ Lifetimes Lifetimes::of(EntryOp entry) {
     if (!isa_and_present<AllocOp, InputOp>(base))
       return;
     auto [it, inserted] = ranges.try_emplace(base, at, at);
-    it->second.second = std::max(it->second.second, at);
+    it->second.second = std::max(it->second.second, FTC_MUTATE("short-live-range", at, at - 1));
   };
   for (Operation &op : entry.getBody().front())
     if (isa<InputOp>(op))

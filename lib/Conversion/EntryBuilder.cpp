@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "EntryBuilder.h"
+#include "ftc/Mutants.h"
 
 using namespace mlir;
 using namespace ftc;
@@ -100,7 +101,8 @@ bool EntryBuilder::isFree(Value buffer, ArrayRef<Value> allowed) {
     int64_t last = lastUse(value);
     if (last < position)
       continue;
-    if (last > position || !llvm::is_contained(allowed, value))
+    if (FTC_MUTATE("reused-while-alive", last > position, false) ||
+        !llvm::is_contained(allowed, value))
       return false;
   }
   return true;
@@ -117,6 +119,9 @@ Value EntryBuilder::bufferFor(Value result, ArrayRef<Value> inPlace) {
     Value state = ref(symbol);
     if (!committed.contains(symbol) && state.getType() == type && isFree(state, inPlace)) {
       committed.insert(symbol);
+      if (FTC_MUTATE("stale-weight", false,
+                     states.lookup(symbol).getRole() == launch::Role::trainable))
+        break;
       ++inPlaceResults;
       hold(state, result);
       return state;

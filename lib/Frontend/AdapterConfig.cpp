@@ -5,6 +5,7 @@
 #include "ftc/Frontend/AdapterConfig.h"
 
 #include "ConfigReading.h"
+#include "ftc/Mutants.h"
 #include "ftc/Support/AtomicFile.h"
 
 #include <algorithm>
@@ -270,7 +271,7 @@ private:
 
 double AdapterConfig::scaling() const {
   double rank = static_cast<double>(r);
-  return loraAlpha / (useRslora ? std::sqrt(rank) : rank);
+  return loraAlpha / (FTC_MUTATE("rslora-as-lora", useRslora, false) ? std::sqrt(rank) : rank);
 }
 
 Result<AdapterConfig> readAdapterConfig(const std::string &path) {

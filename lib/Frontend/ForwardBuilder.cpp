@@ -7,6 +7,7 @@
 #include "dialects/FT/IR/FT.h"
 #include "ftc/Frontend/ModelLayout.h"
 #include "ftc/Frontend/Pattern.h"
+#include "ftc/Mutants.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/StringMap.h"
@@ -185,8 +186,10 @@ private:
     Value key = linear(input, k, model.qkvBias);
     Value value = linear(input, v, model.qkvBias);
     query = rotate(query, q, kind);
-    key = rotate(key, k, kind);
-    double scale = 1.0 / std::sqrt(static_cast<double>(model.headDim));
+    key = FTC_MUTATE("unrotated-key", rotate(key, k, kind), key);
+    double scale =
+        FTC_MUTATE("attention-scale", 1.0 / std::sqrt(static_cast<double>(model.headDim)),
+                   1.0 / std::sqrt(static_cast<double>(model.headDim) * model.heads));
     Value mixed = ft::AttentionOp::create(builder, named(site), query, key, value, segments,
                                           model.headDim, scale, site)
                       .getResult();
@@ -212,7 +215,10 @@ private:
 
   Value layer(Value hidden, const std::string &site, unsigned kind) {
     auto add = [&](Value branch) {
-      return ft::AddOp::create(builder, named(site), hidden.getType(), hidden, branch);
+      return FTC_MUTATE(
+          "missing-residual",
+          ft::AddOp::create(builder, named(site), hidden.getType(), hidden, branch).getResult(),
+          branch);
     };
     Value normed = norm(hidden, join(site, family.attentionNorm));
     hidden = add(attention(normed, join(site, family.attention), kind));

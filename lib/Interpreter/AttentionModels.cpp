@@ -10,108 +10,165 @@
 using namespace mlir;
 using namespace ftc::ft;
 
+using Context = EvaluationContext;
+
 /// The inner product of head `aHead` of row i of `a` with head `bHead` of row j of `b`.
-static double dot(const HostValue &a, int64_t i, int64_t aHead, const HostValue &b, int64_t j,
-                  int64_t bHead, int64_t headDim) {
-  double sum = 0;
-  for (int64_t d = 0; d < headDim; ++d)
-    sum += at(a, i, aHead * headDim + d) * at(b, j, bHead * headDim + d);
-  return sum;
+template <typename Real>
+static Real dot(Context &context, const HostValue &a, int64_t i, int64_t aHead, const HostValue &b,
+                int64_t j, int64_t bHead, int64_t headDim) {
+  return context.sum<Real>(headDim, [&](int64_t d) {
+    return at<Real>(a, i, aHead * headDim + d) * at<Real>(b, j, bHead * headDim + d);
+  });
 }
 
-static LogicalResult attention(AttentionOp op, Operands in, Results &out) {
+template <typename Real>
+static LogicalResult attention(AttentionOp op, Context &context, Operands in, Results &out) {
   const HostValue &q = in[0], &k = in[1], &v = in[2], &segments = in[3];
   HostValue y = zeros(op.getResult()), logsumexp = zeros(op.getLogsumexp());
   int64_t tokens = q.shape[0], headDim = op.getHeadDim(), heads = q.shape[1] / headDim;
   int64_t group = q.shape[1] / k.shape[1];
+  Real scale = number<Real>(op.getScale());
   for (int64_t i = 0; i < tokens; ++i)
     for (int64_t h = 0; h < heads; ++h) {
-      int64_t begin = segmentBegin(segments, i);
-      if (begin > i)
+      int64_t begin = segmentBegin(segments, i), keys = i + 1 - begin;
+      if (keys <= 0)
         continue;
-      std::vector<double> scores;
-      double largest = -std::numeric_limits<double>::infinity(), sum = 0;
-      for (int64_t j = begin; j <= i; ++j) {
-        scores.push_back(op.getScale().convertToDouble() * dot(q, i, h, k, j, h / group, headDim));
-        largest = std::max(largest, scores.back());
+      std::vector<Real> weights(keys);
+      Real largest = -std::numeric_limits<Real>::infinity();
+      for (int64_t j = 0; j < keys; ++j) {
+        weights[j] = scale * dot<Real>(context, q, i, h, k, begin + j, h / group, headDim);
+        largest = std::max(largest, weights[j]);
       }
-      for (double score : scores)
-        sum += std::exp(score - largest);
-      at(logsumexp, i, h) = largest + std::log(sum);
-      for (int64_t j = begin; j <= i; ++j)
-        for (int64_t d = 0; d < headDim; ++d)
-          at(y, i, h * headDim + d) +=
-              std::exp(scores[j - begin] - largest) / sum * at(v, j, h / group * headDim + d);
+      for (Real &weight : weights)
+        weight = std::exp(weight - largest);
+      Real sum = context.sum<Real>(keys, [&](int64_t j) { return weights[j]; });
+      put(logsumexp, i, h) = largest + std::log(sum);
+      for (int64_t d = 0; d < headDim; ++d)
+        put(y, i, h * headDim + d) = context.sum<Real>(keys, [&](int64_t j) {
+          return weights[j] / sum * at<Real>(v, begin + j, h / group * headDim + d);
+        });
     }
   out.push_back(std::move(y));
   out.push_back(std::move(logsumexp));
   return success();
 }
 
-static LogicalResult attentionDelta(AttentionDeltaOp op, Operands in, Results &out) {
+template <typename Real>
+static LogicalResult attentionDelta(AttentionDeltaOp op, Context &context, Operands in,
+                                    Results &out) {
   HostValue delta = zeros(op.getResult());
   for (int64_t t = 0; t < delta.shape[0]; ++t)
     for (int64_t h = 0; h < delta.shape[1]; ++h)
-      at(delta, t, h) = dot(in[0], t, h, in[1], t, h, op.getHeadDim());
+      put(delta, t, h) = dot<Real>(context, in[0], t, h, in[1], t, h, op.getHeadDim());
   out.push_back(std::move(delta));
   return success();
 }
 
-/// Calls add(i, j, head, key head, P_ij, dS_ij) for every pair of a query and a key that it sees.
-template <typename Op, typename Add> static void forEachPair(Op op, Operands in, Add add) {
-  const HostValue &q = in[0], &k = in[1], &v = in[2], &grad = in[3], &logsumexp = in[4],
-                  &delta = in[5], &segments = in[6];
-  int64_t headDim = op.getHeadDim(), heads = q.shape[1] / headDim;
-  int64_t group = q.shape[1] / k.shape[1];
-  double scale = op.getScale().convertToDouble();
-  for (int64_t i = 0; i < q.shape[0]; ++i)
-    for (int64_t j = segmentBegin(segments, i); j <= i; ++j)
-      for (int64_t h = 0; h < heads; ++h) {
-        double p = std::exp(scale * dot(q, i, h, k, j, h / group, headDim) - at(logsumexp, i, h));
-        double ds = p * (dot(grad, i, h, v, j, h / group, headDim) - at(delta, i, h));
-        add(i, j, h, h / group, p, ds);
-      }
-}
+namespace {
+/// The probabilities P and the gradients dS of the scores, of every query i, head h and key j that
+/// the query sees.
+template <typename Real> class Scores {
+public:
+  template <typename Op> Scores(Op op, Context &context, Operands in) : segments(in[6]) {
+    const HostValue &q = in[0], &k = in[1], &v = in[2], &grad = in[3], &logsumexp = in[4],
+                    &delta = in[5];
+    int64_t headDim = op.getHeadDim();
+    tokens = q.shape[0];
+    heads = q.shape[1] / headDim;
+    group = q.shape[1] / k.shape[1];
+    Real scale = number<Real>(op.getScale());
+    p.resize(tokens * heads * tokens);
+    ds = p;
+    for (int64_t i = 0; i < tokens; ++i)
+      for (int64_t h = 0; h < heads; ++h)
+        for (int64_t j = begin(i); j <= i; ++j) {
+          int64_t kv = h / group;
+          Real s = scale * dot<Real>(context, q, i, h, k, j, kv, headDim);
+          Real probability = std::exp(s - at<Real>(logsumexp, i, h));
+          p[index(i, h, j)] = probability;
+          ds[index(i, h, j)] = probability * (dot<Real>(context, grad, i, h, v, j, kv, headDim) -
+                                              at<Real>(delta, i, h));
+        }
+  }
 
-static LogicalResult attentionGradQuery(AttentionGradQueryOp op, Operands in, Results &out) {
+  int64_t begin(int64_t i) const { return segmentBegin(segments, i); }
+  int64_t index(int64_t i, int64_t h, int64_t j) const { return (i * heads + h) * tokens + j; }
+
+  /// For key j and key head kv, the queries that see it, each under every head of the group.
+  std::vector<std::pair<int64_t, int64_t>> readers(int64_t j, int64_t kv) const {
+    std::vector<std::pair<int64_t, int64_t>> pairs;
+    for (int64_t i = j; i < tokens; ++i)
+      for (int64_t h = kv * group; h < (kv + 1) * group && begin(i) <= j; ++h)
+        pairs.emplace_back(i, h);
+    return pairs;
+  }
+
+  const HostValue &segments;
+  int64_t tokens, heads, group;
+  std::vector<Real> p, ds;
+};
+
+/// result[j, kv] = factor * sum over the key's readers (i, h) of weights[i, h, j] * rows[i, h].
+template <typename Real>
+HostValue sumByKey(Value result, Context &context, const Scores<Real> &scores,
+                   const std::vector<Real> &weights, const HostValue &rows, int64_t headDim,
+                   Real factor) {
+  HostValue sums = zeros(result);
+  for (int64_t j = 0; j < scores.tokens; ++j)
+    for (int64_t kv = 0; kv < scores.heads / scores.group; ++kv) {
+      auto readers = scores.readers(j, kv);
+      for (int64_t d = 0; d < headDim; ++d)
+        put(sums, j, kv * headDim + d) = factor * context.sum<Real>(readers.size(), [&](int64_t n) {
+          auto [i, h] = readers[n];
+          return weights[scores.index(i, h, j)] * at<Real>(rows, i, h * headDim + d);
+        });
+    }
+  return sums;
+}
+} // namespace
+
+template <typename Real>
+static LogicalResult attentionGradQuery(AttentionGradQueryOp op, Context &context, Operands in,
+                                        Results &out) {
   HostValue dq = zeros(op.getResult());
   int64_t headDim = op.getHeadDim();
-  forEachPair(op, in, [&](int64_t i, int64_t j, int64_t h, int64_t kv, double, double ds) {
-    for (int64_t d = 0; d < headDim; ++d)
-      at(dq, i, h * headDim + d) +=
-          op.getScale().convertToDouble() * ds * at(in[1], j, kv * headDim + d);
-  });
+  Scores<Real> scores(op, context, in);
+  for (int64_t i = 0; i < scores.tokens; ++i)
+    for (int64_t h = 0; h < scores.heads; ++h)
+      for (int64_t d = 0; d < headDim; ++d) {
+        int64_t begin = scores.begin(i), keys = std::max<int64_t>(i + 1 - begin, 0);
+        put(dq, i, h * headDim + d) =
+            number<Real>(op.getScale()) * context.sum<Real>(keys, [&](int64_t j) {
+              return scores.ds[scores.index(i, h, begin + j)] *
+                     at<Real>(in[1], begin + j, h / scores.group * headDim + d);
+            });
+      }
   out.push_back(std::move(dq));
   return success();
 }
 
-static LogicalResult attentionGradKey(AttentionGradKeyOp op, Operands in, Results &out) {
-  HostValue dk = zeros(op.getResult());
-  int64_t headDim = op.getHeadDim();
-  forEachPair(op, in, [&](int64_t i, int64_t j, int64_t h, int64_t kv, double, double ds) {
-    for (int64_t d = 0; d < headDim; ++d)
-      at(dk, j, kv * headDim + d) +=
-          op.getScale().convertToDouble() * ds * at(in[0], i, h * headDim + d);
-  });
-  out.push_back(std::move(dk));
+template <typename Real>
+static LogicalResult attentionGradKey(AttentionGradKeyOp op, Context &context, Operands in,
+                                      Results &out) {
+  Scores<Real> scores(op, context, in);
+  out.push_back(sumByKey<Real>(op.getResult(), context, scores, scores.ds, in[0], op.getHeadDim(),
+                               number<Real>(op.getScale())));
   return success();
 }
 
-static LogicalResult attentionGradValue(AttentionGradValueOp op, Operands in, Results &out) {
-  HostValue dv = zeros(op.getResult());
-  int64_t headDim = op.getHeadDim();
-  forEachPair(op, in, [&](int64_t i, int64_t j, int64_t h, int64_t kv, double p, double) {
-    for (int64_t d = 0; d < headDim; ++d)
-      at(dv, j, kv * headDim + d) += p * at(in[3], i, h * headDim + d);
-  });
-  out.push_back(std::move(dv));
+template <typename Real>
+static LogicalResult attentionGradValue(AttentionGradValueOp op, Context &context, Operands in,
+                                        Results &out) {
+  Scores<Real> scores(op, context, in);
+  out.push_back(
+      sumByKey<Real>(op.getResult(), context, scores, scores.p, in[3], op.getHeadDim(), Real(1)));
   return success();
 }
 
 void ftc::ft::attachAttentionModels(MLIRContext &context) {
-  attach<AttentionOp, attention>(context);
-  attach<AttentionDeltaOp, attentionDelta>(context);
-  attach<AttentionGradQueryOp, attentionGradQuery>(context);
-  attach<AttentionGradKeyOp, attentionGradKey>(context);
-  attach<AttentionGradValueOp, attentionGradValue>(context);
+  attach<AttentionOp, attention<double>, attention<float>>(context);
+  attach<AttentionDeltaOp, attentionDelta<double>, attentionDelta<float>>(context);
+  attach<AttentionGradQueryOp, attentionGradQuery<double>, attentionGradQuery<float>>(context);
+  attach<AttentionGradKeyOp, attentionGradKey<double>, attentionGradKey<float>>(context);
+  attach<AttentionGradValueOp, attentionGradValue<double>, attentionGradValue<float>>(context);
 }

@@ -9,84 +9,88 @@
 using namespace mlir;
 using namespace ftc::ft;
 
-static LogicalResult add(AddOp op, Operands in, Results &out) {
-  HostValue y = zeros(op.getResult());
+using Context = EvaluationContext;
+
+/// y_i = f(i) for every element of `result`.
+template <typename Compute> static void fill(Value result, Results &out, Compute compute) {
+  HostValue y = zeros(result);
   for (size_t i = 0; i < y.data.size(); ++i)
-    y.data[i] = in[0].data[i] + in[1].data[i];
+    y.data[i] = compute(i);
   out.push_back(std::move(y));
+}
+
+template <typename Real> static LogicalResult add(AddOp op, Context &, Operands in, Results &out) {
+  fill(op.getResult(), out, [&](size_t i) { return at<Real>(in[0], i) + at<Real>(in[1], i); });
   return success();
 }
 
-static LogicalResult mul(MulOp op, Operands in, Results &out) {
-  HostValue y = zeros(op.getResult());
-  for (size_t i = 0; i < y.data.size(); ++i)
-    y.data[i] = in[0].data[i] * in[1].data[i];
-  out.push_back(std::move(y));
+template <typename Real> static LogicalResult mul(MulOp op, Context &, Operands in, Results &out) {
+  fill(op.getResult(), out, [&](size_t i) { return at<Real>(in[0], i) * at<Real>(in[1], i); });
   return success();
 }
 
-static LogicalResult constant(ConstantOp op, Operands, Results &out) {
-  HostValue y = zeros(op.getResult());
-  for (double &element : y.data)
-    element = op.getValue().convertToDouble();
-  out.push_back(std::move(y));
+template <typename Real>
+static LogicalResult constant(ConstantOp op, Context &, Operands, Results &out) {
+  fill(op.getResult(), out, [&](size_t) { return number<Real>(op.getValue()); });
   return success();
 }
 
-static LogicalResult scale(ScaleOp op, Operands in, Results &out) {
-  HostValue y = zeros(op.getResult());
-  for (size_t i = 0; i < y.data.size(); ++i)
-    y.data[i] = in[0].data[i] * op.getFactor().convertToDouble();
-  out.push_back(std::move(y));
+template <typename Real>
+static LogicalResult scale(ScaleOp op, Context &, Operands in, Results &out) {
+  Real factor = number<Real>(op.getFactor());
+  fill(op.getResult(), out, [&](size_t i) { return at<Real>(in[0], i) * factor; });
   return success();
 }
 
-static double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+template <typename Real> static Real sigmoid(Real x) { return 1 / (1 + std::exp(-x)); }
 
-static LogicalResult silu(SiluOp op, Operands in, Results &out) {
-  HostValue y = zeros(op.getResult());
-  for (size_t i = 0; i < y.data.size(); ++i)
-    y.data[i] = in[0].data[i] * sigmoid(in[0].data[i]);
-  out.push_back(std::move(y));
+template <typename Real>
+static LogicalResult silu(SiluOp op, Context &, Operands in, Results &out) {
+  fill(op.getResult(), out, [&](size_t i) {
+    Real x = at<Real>(in[0], i);
+    return x * sigmoid(x);
+  });
   return success();
 }
 
-static LogicalResult siluGrad(SiluGradOp op, Operands in, Results &out) {
-  HostValue y = zeros(op.getResult());
-  for (size_t i = 0; i < y.data.size(); ++i) {
-    double grad = in[0].data[i], x = in[1].data[i], s = sigmoid(x);
-    y.data[i] = grad * (s + x * s * (1 - s));
-  }
-  out.push_back(std::move(y));
+template <typename Real>
+static LogicalResult siluGrad(SiluGradOp op, Context &, Operands in, Results &out) {
+  fill(op.getResult(), out, [&](size_t i) {
+    Real grad = at<Real>(in[0], i), x = at<Real>(in[1], i), s = sigmoid(x);
+    return grad * (s + x * s * (1 - s));
+  });
   return success();
 }
 
-static LogicalResult biasAdd(BiasAddOp op, Operands in, Results &out) {
-  HostValue y = zeros(op.getResult());
-  for (int64_t t = 0; t < y.shape[0]; ++t)
-    for (int64_t j = 0; j < y.shape[1]; ++j)
-      at(y, t, j) = at(in[0], t, j) + in[1].data[j];
-  out.push_back(std::move(y));
+template <typename Real>
+static LogicalResult biasAdd(BiasAddOp op, Context &, Operands in, Results &out) {
+  int64_t columns = op.getType().getDimSize(1);
+  fill(op.getResult(), out,
+       [&](size_t i) { return at<Real>(in[0], i) + at<Real>(in[1], i % columns); });
   return success();
 }
 
-static LogicalResult clipScale(ClipScaleOp op, Operands in, Results &out) {
-  HostValue y = zeros(op.getResult());
-  double ratio = in[1].data[0] / (in[0].data[0] + 1e-6);
-  // A norm that is not a number stays visible, as in torch.clamp.
-  y.data[0] = ratio > 1 ? 1 : ratio;
-  out.push_back(std::move(y));
+template <typename Real>
+static LogicalResult clipScale(ClipScaleOp op, Context &, Operands in, Results &out) {
+  fill(op.getResult(), out, [&](size_t i) {
+    Real ratio = at<Real>(in[1], i) / (at<Real>(in[0], i) + Real(1e-6));
+    // A norm that is not a number stays visible, as in torch.clamp.
+    return ratio > 1 ? Real(1) : ratio;
+  });
   return success();
 }
 
-static LogicalResult adamw(AdamWOp op, Operands in, Results &out) {
+template <typename Real>
+static LogicalResult adamw(AdamWOp op, Context &, Operands in, Results &out) {
   HostValue newParam = zeros(op.getNewParam());
   HostValue newMoment1 = newParam, newMoment2 = newParam;
-  double clip = in[4].data[0], learningRate = in[5].data[0], alpha1 = in[6].data[0],
-         alpha2 = in[7].data[0], epsilon = in[8].data[0], weightDecay = in[9].data[0],
-         biasCorrection1 = in[10].data[0], biasCorrection2Sqrt = in[11].data[0];
+  auto scalar = [&](unsigned index) { return at<Real>(in[index], 0); };
+  Real clip = scalar(4), learningRate = scalar(5), alpha1 = scalar(6), alpha2 = scalar(7),
+       epsilon = scalar(8), weightDecay = scalar(9), biasCorrection1 = scalar(10),
+       biasCorrection2Sqrt = scalar(11);
   for (size_t i = 0; i < newParam.data.size(); ++i) {
-    double p = in[0].data[i], g = in[1].data[i] * clip, m = in[2].data[i], v = in[3].data[i];
+    Real p = at<Real>(in[0], i), g = at<Real>(in[1], i) * clip, m = at<Real>(in[2], i),
+         v = at<Real>(in[3], i);
     if (op.getDecay())
       p = p * (1 - learningRate * weightDecay);
     m = m + alpha1 * (g - m);
@@ -102,22 +106,22 @@ static LogicalResult adamw(AdamWOp op, Operands in, Results &out) {
   return success();
 }
 
-static LogicalResult runValue(RunValueOp op, Operands in, Results &out) {
-  HostValue y = zeros(op.getResult());
-  y.data[0] = in[0].data[static_cast<size_t>(op.getField())];
-  out.push_back(std::move(y));
+template <typename Real>
+static LogicalResult runValue(RunValueOp op, Context &, Operands in, Results &out) {
+  fill(op.getResult(), out,
+       [&](size_t) { return at<Real>(in[0], static_cast<size_t>(op.getField())); });
   return success();
 }
 
 void ftc::ft::attachElementwiseModels(MLIRContext &context) {
-  attach<AddOp, add>(context);
-  attach<MulOp, mul>(context);
-  attach<ConstantOp, constant>(context);
-  attach<ScaleOp, scale>(context);
-  attach<SiluOp, silu>(context);
-  attach<SiluGradOp, siluGrad>(context);
-  attach<BiasAddOp, biasAdd>(context);
-  attach<ClipScaleOp, clipScale>(context);
-  attach<AdamWOp, adamw>(context);
-  attach<RunValueOp, runValue>(context);
+  attach<AddOp, add<double>, add<float>>(context);
+  attach<MulOp, mul<double>, mul<float>>(context);
+  attach<ConstantOp, constant<double>, constant<float>>(context);
+  attach<ScaleOp, scale<double>, scale<float>>(context);
+  attach<SiluOp, silu<double>, silu<float>>(context);
+  attach<SiluGradOp, siluGrad<double>, siluGrad<float>>(context);
+  attach<BiasAddOp, biasAdd<double>, biasAdd<float>>(context);
+  attach<ClipScaleOp, clipScale<double>, clipScale<float>>(context);
+  attach<AdamWOp, adamw<double>, adamw<float>>(context);
+  attach<RunValueOp, runValue<double>, runValue<float>>(context);
 }

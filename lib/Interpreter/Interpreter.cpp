@@ -4,6 +4,8 @@
 //===----------------------------------------------------------------------===//
 #include "ftc/Interpreter/Interpreter.h"
 
+#include "Rounding.h"
+
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -22,8 +24,9 @@ namespace {
 /// One run of an entry function: what it may read, and what it will have written.
 class Run {
 public:
-  Run(const SymbolTable &symbols, const State &entry, const Interpreter::Observer &observer)
-      : symbols(symbols), entry(entry), observer(observer) {}
+  Run(const SymbolTable &symbols, const State &entry, const Interpreter::Observer &observer,
+      EvaluationContext &context)
+      : symbols(symbols), entry(entry), observer(observer), context(context) {}
 
   FailureOr<Values> function(func::FuncOp function, ArrayRef<HostValue> args);
   State takeCommits() { return std::move(commits); }
@@ -42,6 +45,7 @@ private:
   const SymbolTable &symbols;
   const State &entry;
   const Interpreter::Observer &observer;
+  EvaluationContext &context;
   State commits;
   llvm::SetVector<Operation *> active; ///< functions that are being run, outermost first
 };
@@ -169,7 +173,10 @@ LogicalResult Run::op(Operation *op, Scope &scope) {
           .Case([&](KernelOp kernel) { return runKernel(kernel); })
           .Case([&](func::CallOp call) { return this->call(call, operands, results); })
           .Case([&](BoundaryOp) { return success(); })
-          .Case([&](EvaluableOpInterface model) { return model.evaluate(operands, results); })
+          .Case([&](EvaluableOpInterface model) {
+            context.beginOp();
+            return model.evaluate(context, operands, results);
+          })
           .Default(
               [](Operation *other) {
                 return fail(other)
@@ -220,6 +227,9 @@ LogicalResult Run::bypass(BypassOp op, ArrayRef<HostValue> operands, Values &res
       element = value;
       break;
     }
+  // One operation on two rounded numbers: rounding its double result once is rounding it rightly.
+  if (context.isRounded())
+    round(joined, op.getResult().getType());
   results.push_back(std::move(joined));
   return success();
 }
@@ -237,7 +247,7 @@ LogicalResult Run::call(func::CallOp op, ArrayRef<HostValue> operands, Values &r
 
 FailureOr<Values> Interpreter::runFunction(func::FuncOp function, ArrayRef<HostValue> args,
                                            State &state) {
-  Run run(symbols, state, observer);
+  Run run(symbols, state, observer, context);
   FailureOr<Values> results = run.function(function, args);
   if (failed(results))
     return failure();

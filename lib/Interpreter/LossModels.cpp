@@ -26,75 +26,92 @@ static int64_t targetOf(const HostValue &labels, const HostValue &segments, int6
 }
 
 /// log softmax(W h_t).
-static std::vector<double> logProbabilities(const HostValue &hidden, const HostValue &weight,
-                                            int64_t t) {
-  std::vector<double> logits(weight.shape[0], 0);
+template <typename Real>
+static std::vector<Real> logProbabilities(EvaluationContext &context, const HostValue &hidden,
+                                          const HostValue &weight, int64_t t) {
+  std::vector<Real> logits(weight.shape[0]);
   for (int64_t c = 0; c < weight.shape[0]; ++c)
-    for (int64_t d = 0; d < weight.shape[1]; ++d)
-      logits[c] += at(weight, c, d) * at(hidden, t, d);
-  double largest = *std::max_element(logits.begin(), logits.end()), sum = 0;
-  for (double logit : logits)
-    sum += std::exp(logit - largest);
-  for (double &logit : logits)
+    logits[c] = context.sum<Real>(weight.shape[1], [&](int64_t d) {
+      return at<Real>(weight, c, d) * at<Real>(hidden, t, d);
+    });
+  Real largest = *std::max_element(logits.begin(), logits.end());
+  Real sum =
+      context.sum<Real>(logits.size(), [&](int64_t c) { return std::exp(logits[c] - largest); });
+  for (Real &logit : logits)
     logit -= largest + std::log(sum);
   return logits;
 }
 
-static LogicalResult linearCrossEntropy(LinearCrossEntropyOp op, Operands in, Results &out) {
+template <typename Real>
+static LogicalResult linearCrossEntropy(LinearCrossEntropyOp op, EvaluationContext &context,
+                                        Operands in, Results &out) {
   const HostValue &hidden = in[0], &weight = in[1], &labels = in[2], &segments = in[3];
   if (failed(checkLabels(op, labels, weight.shape[0])))
     return failure();
   HostValue loss = zeros(op.getResult());
-  for (int64_t t = 0; t < hidden.shape[0]; ++t) {
-    int64_t target = targetOf(labels, segments, t);
-    if (target != kIgnored)
-      loss.data[0] -= in[4].data[0] * logProbabilities(hidden, weight, t)[target];
-  }
+  std::vector<Real> losses;
+  for (int64_t t = 0; t < hidden.shape[0]; ++t)
+    if (int64_t target = targetOf(labels, segments, t); target != kIgnored)
+      losses.push_back(-logProbabilities<Real>(context, hidden, weight, t)[target]);
+  loss.data[0] =
+      at<Real>(in[4], 0) * context.sum<Real>(losses.size(), [&](int64_t t) { return losses[t]; });
   out.push_back(std::move(loss));
   return success();
 }
 
-/// Calls add(t, c, dz_tc) for every token that predicts and every class, where dz_t is the gradient
-/// of the loss with respect to the token's logits: grad * inv_items * (softmax(z_t) - onehot(y_t)).
-template <typename Op, typename Add>
-static LogicalResult forEachLogit(Op op, Operands in, Add add) {
+/// The gradient of the loss with respect to the logits, grad * inv_items * (softmax(z_t) -
+/// onehot(y_t)), [tokens, classes]: zero where a token predicts nothing.
+template <typename Real, typename Op>
+static FailureOr<HostValue> logitGradients(Op op, EvaluationContext &context, Operands in) {
   const HostValue &hidden = in[0], &weight = in[1], &labels = in[2], &segments = in[3];
-  if (failed(checkLabels(op, labels, weight.shape[0])))
+  int64_t tokens = hidden.shape[0], classes = weight.shape[0];
+  if (failed(checkLabels(op, labels, classes)))
     return failure();
-  double factor = in[4].data[0] * in[5].data[0];
-  for (int64_t t = 0; t < hidden.shape[0]; ++t) {
+  Real factor = at<Real>(in[4], 0) * at<Real>(in[5], 0);
+  HostValue dz{{tokens, classes}, std::vector<double>(tokens * classes, 0)};
+  for (int64_t t = 0; t < tokens; ++t) {
     int64_t target = targetOf(labels, segments, t);
     if (target == kIgnored)
       continue;
-    std::vector<double> logs = logProbabilities(hidden, weight, t);
-    for (int64_t c = 0; c < weight.shape[0]; ++c)
-      add(t, c, factor * (std::exp(logs[c]) - (c == target ? 1 : 0)));
+    std::vector<Real> logs = logProbabilities<Real>(context, hidden, weight, t);
+    for (int64_t c = 0; c < classes; ++c)
+      put(dz, t, c) = factor * (std::exp(logs[c]) - (c == target ? 1 : 0));
   }
+  return dz;
+}
+
+template <typename Real>
+static LogicalResult gradInput(LinearCrossEntropyGradInputOp op, EvaluationContext &context,
+                               Operands in, Results &out) {
+  HostValue dh = zeros(op.getResult());
+  FailureOr<HostValue> dz = logitGradients<Real>(op, context, in);
+  if (failed(dz))
+    return failure();
+  for (int64_t t = 0; t < dh.shape[0]; ++t)
+    for (int64_t d = 0; d < dh.shape[1]; ++d)
+      put(dh, t, d) = context.sum<Real>(
+          dz->shape[1], [&](int64_t c) { return at<Real>(*dz, t, c) * at<Real>(in[1], c, d); });
+  out.push_back(std::move(dh));
   return success();
 }
 
-static LogicalResult gradInput(LinearCrossEntropyGradInputOp op, Operands in, Results &out) {
-  HostValue dh = zeros(op.getResult());
-  LogicalResult status = forEachLogit(op, in, [&](int64_t t, int64_t c, double dz) {
-    for (int64_t d = 0; d < dh.shape[1]; ++d)
-      at(dh, t, d) += dz * at(in[1], c, d);
-  });
-  out.push_back(std::move(dh));
-  return status;
-}
-
-static LogicalResult gradWeight(LinearCrossEntropyGradWeightOp op, Operands in, Results &out) {
+template <typename Real>
+static LogicalResult gradWeight(LinearCrossEntropyGradWeightOp op, EvaluationContext &context,
+                                Operands in, Results &out) {
   HostValue dw = zeros(op.getResult());
-  LogicalResult status = forEachLogit(op, in, [&](int64_t t, int64_t c, double dz) {
+  FailureOr<HostValue> dz = logitGradients<Real>(op, context, in);
+  if (failed(dz))
+    return failure();
+  for (int64_t c = 0; c < dw.shape[0]; ++c)
     for (int64_t d = 0; d < dw.shape[1]; ++d)
-      at(dw, c, d) += dz * at(in[0], t, d);
-  });
+      put(dw, c, d) = context.sum<Real>(
+          dz->shape[0], [&](int64_t t) { return at<Real>(*dz, t, c) * at<Real>(in[0], t, d); });
   out.push_back(std::move(dw));
-  return status;
+  return success();
 }
 
 void ftc::ft::attachLossModels(MLIRContext &context) {
-  attach<LinearCrossEntropyOp, linearCrossEntropy>(context);
-  attach<LinearCrossEntropyGradInputOp, gradInput>(context);
-  attach<LinearCrossEntropyGradWeightOp, gradWeight>(context);
+  attach<LinearCrossEntropyOp, linearCrossEntropy<double>, linearCrossEntropy<float>>(context);
+  attach<LinearCrossEntropyGradInputOp, gradInput<double>, gradInput<float>>(context);
+  attach<LinearCrossEntropyGradWeightOp, gradWeight<double>, gradWeight<float>>(context);
 }

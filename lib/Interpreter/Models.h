@@ -5,23 +5,40 @@
 #ifndef FTC_LIB_INTERPRETER_MODELS_H
 #define FTC_LIB_INTERPRETER_MODELS_H
 
-#include "dialects/FT/IR/FT.h"
+#include "Rounding.h"
+#include "ftc/Interpreter/Evaluation.h"
 
 namespace ftc::ft {
 
 using Operands = llvm::ArrayRef<HostValue>;
 using Results = llvm::SmallVectorImpl<HostValue>;
 
-/// Makes `compute`, a function (Op, Operands, Results &) -> LogicalResult, the evaluation of Op. It
-/// may trust the shapes of its operands, but not numbers that it uses as indices.
-template <typename Op, auto compute>
-struct Model : EvaluableOpInterface::ExternalModel<Model<Op, compute>, Op> {
-  llvm::LogicalResult evaluate(mlir::Operation *op, Operands operands, Results &results) const {
-    return compute(llvm::cast<Op>(op), operands, results);
+/// Makes `exact` and `single`, two instances of one function template over the type that it
+/// computes with, (Op, EvaluationContext &, Operands, Results &) -> LogicalResult, the evaluation
+/// of Op. They may trust the shapes of their operands, but not numbers that they use as indices.
+template <typename Op, auto exact, auto single>
+struct Model : EvaluableOpInterface::ExternalModel<Model<Op, exact, single>, Op> {
+  llvm::LogicalResult evaluate(mlir::Operation *op, EvaluationContext &context, Operands operands,
+                               Results &results) const {
+    auto model = llvm::cast<Op>(op);
+    if (!context.isRounded() || !computesInSingle(op->getResult(0).getType()))
+      return exact(model, context, operands, results);
+    if (failed(single(model, context, operands, results)))
+      return llvm::failure();
+    // These copy numbers and compute none.
+    bool copies = llvm::isa<ConstantOp, EmbeddingOp, RunValueOp>(op);
+    uint64_t index = 0;
+    for (auto [value, result] : llvm::zip_equal(results, op->getResults())) {
+      for (double &number : value.data)
+        if (!copies)
+          number = context.perturbed(static_cast<float>(number), index++);
+      round(value, result.getType());
+    }
+    return llvm::success();
   }
 };
-template <typename Op, auto compute> void attach(mlir::MLIRContext &context) {
-  Op::template attachInterface<Model<Op, compute>>(context);
+template <typename Op, auto exact, auto single> void attach(mlir::MLIRContext &context) {
+  Op::template attachInterface<Model<Op, exact, single>>(context);
 }
 
 void attachElementwiseModels(mlir::MLIRContext &context);
@@ -33,11 +50,19 @@ void attachLossModels(mlir::MLIRContext &context);
 /// A tensor of `value`'s type, filled with zeros.
 HostValue zeros(mlir::Value value);
 
-/// The element of a matrix at (row, column).
-inline double at(const HostValue &matrix, int64_t row, int64_t column) {
-  return matrix.data[row * matrix.shape[1] + column];
+/// The element of a matrix at (row, column), to compute with in Real.
+template <typename Real = double> Real at(const HostValue &matrix, int64_t row, int64_t column) {
+  return static_cast<Real>(matrix.data[row * matrix.shape[1] + column]);
 }
-inline double &at(HostValue &matrix, int64_t row, int64_t column) {
+/// An element of a tensor, or a number of an attribute, to compute with in Real.
+template <typename Real> Real at(const HostValue &tensor, int64_t index) {
+  return static_cast<Real>(tensor.data[index]);
+}
+template <typename Real> Real number(const llvm::APFloat &value) {
+  return static_cast<Real>(value.convertToDouble());
+}
+/// A result's element, to be written.
+inline double &put(HostValue &matrix, int64_t row, int64_t column) {
   return matrix.data[row * matrix.shape[1] + column];
 }
 

@@ -9,71 +9,84 @@
 using namespace mlir;
 using namespace ftc::ft;
 
-static LogicalResult rmsNorm(RMSNormOp op, Operands in, Results &out) {
+using Context = EvaluationContext;
+
+template <typename Real>
+static LogicalResult rmsNorm(RMSNormOp op, Context &context, Operands in, Results &out) {
   const HostValue &x = in[0], &weight = in[1];
   HostValue y = zeros(op.getResult()), rstd = zeros(op.getRstd());
+  int64_t columns = x.shape[1];
   for (int64_t t = 0; t < x.shape[0]; ++t) {
-    double squares = 0;
-    for (int64_t j = 0; j < x.shape[1]; ++j)
-      squares += at(x, t, j) * at(x, t, j);
-    rstd.data[t] = 1 / std::sqrt(squares / x.shape[1] + op.getEps().convertToDouble());
-    for (int64_t j = 0; j < x.shape[1]; ++j)
-      at(y, t, j) = at(x, t, j) * rstd.data[t] * weight.data[j];
+    Real squares = context.sum<Real>(
+        columns, [&](int64_t j) { return at<Real>(x, t, j) * at<Real>(x, t, j); });
+    Real r = 1 / std::sqrt(squares / Real(columns) + number<Real>(op.getEps()));
+    rstd.data[t] = r;
+    for (int64_t j = 0; j < columns; ++j)
+      put(y, t, j) = at<Real>(x, t, j) * r * at<Real>(weight, j);
   }
   out.push_back(std::move(y));
   out.push_back(std::move(rstd));
   return success();
 }
 
-static LogicalResult rmsNormGrad(RMSNormGradOp op, Operands in, Results &out) {
+template <typename Real>
+static LogicalResult rmsNormGrad(RMSNormGradOp op, Context &context, Operands in, Results &out) {
   const HostValue &grad = in[0], &x = in[1], &weight = in[2], &rstd = in[3];
   HostValue dx = zeros(op.getResult());
+  int64_t columns = x.shape[1];
   for (int64_t t = 0; t < x.shape[0]; ++t) {
-    double c = 0;
-    for (int64_t j = 0; j < x.shape[1]; ++j)
-      c += at(grad, t, j) * weight.data[j] * at(x, t, j) / x.shape[1];
-    for (int64_t j = 0; j < x.shape[1]; ++j)
-      at(dx, t, j) = rstd.data[t] * at(grad, t, j) * weight.data[j] -
-                     at(x, t, j) * std::pow(rstd.data[t], 3) * c;
+    Real r = at<Real>(rstd, t);
+    Real c = context.sum<Real>(columns, [&](int64_t j) {
+      return at<Real>(grad, t, j) * at<Real>(weight, j) * at<Real>(x, t, j) / Real(columns);
+    });
+    for (int64_t j = 0; j < columns; ++j)
+      put(dx, t, j) =
+          r * at<Real>(grad, t, j) * at<Real>(weight, j) - at<Real>(x, t, j) * (r * r * r) * c;
   }
   out.push_back(std::move(dx));
   return success();
 }
 
-static LogicalResult rmsNormWeightGrad(RMSNormWeightGradOp op, Operands in, Results &out) {
+template <typename Real>
+static LogicalResult rmsNormWeightGrad(RMSNormWeightGradOp op, Context &context, Operands in,
+                                       Results &out) {
   const HostValue &grad = in[0], &x = in[1], &rstd = in[2];
   HostValue dw = zeros(op.getResult());
-  for (int64_t t = 0; t < x.shape[0]; ++t)
-    for (int64_t j = 0; j < x.shape[1]; ++j)
-      dw.data[j] += at(grad, t, j) * at(x, t, j) * rstd.data[t];
+  for (int64_t j = 0; j < x.shape[1]; ++j)
+    dw.data[j] = context.sum<Real>(x.shape[0], [&](int64_t t) {
+      return at<Real>(grad, t, j) * at<Real>(x, t, j) * at<Real>(rstd, t);
+    });
   out.push_back(std::move(dw));
   return success();
 }
 
-static LogicalResult sumRows(SumRowsOp op, Operands in, Results &out) {
+template <typename Real>
+static LogicalResult sumRows(SumRowsOp op, Context &context, Operands in, Results &out) {
   HostValue sum = zeros(op.getResult());
-  for (int64_t t = 0; t < in[0].shape[0]; ++t)
-    for (int64_t j = 0; j < in[0].shape[1]; ++j)
-      sum.data[j] += at(in[0], t, j);
+  for (int64_t j = 0; j < in[0].shape[1]; ++j)
+    sum.data[j] =
+        context.sum<Real>(in[0].shape[0], [&](int64_t t) { return at<Real>(in[0], t, j); });
   out.push_back(std::move(sum));
   return success();
 }
 
-static LogicalResult globalNorm(GlobalNormOp op, Operands in, Results &out) {
+template <typename Real>
+static LogicalResult globalNorm(GlobalNormOp op, Context &context, Operands in, Results &out) {
   HostValue norm = zeros(op.getResult());
-  double squares = 0;
-  for (const HostValue &tensor : in)
-    for (double element : tensor.data)
-      squares += element * element;
+  Real squares = context.sum<Real>(in.size(), [&](int64_t tensor) {
+    return context.sum<Real>(in[tensor].data.size(), [&](int64_t i) {
+      return at<Real>(in[tensor], i) * at<Real>(in[tensor], i);
+    });
+  });
   norm.data[0] = std::sqrt(squares);
   out.push_back(std::move(norm));
   return success();
 }
 
 void ftc::ft::attachNormModels(MLIRContext &context) {
-  attach<RMSNormOp, rmsNorm>(context);
-  attach<RMSNormGradOp, rmsNormGrad>(context);
-  attach<RMSNormWeightGradOp, rmsNormWeightGrad>(context);
-  attach<SumRowsOp, sumRows>(context);
-  attach<GlobalNormOp, globalNorm>(context);
+  attach<RMSNormOp, rmsNorm<double>, rmsNorm<float>>(context);
+  attach<RMSNormGradOp, rmsNormGrad<double>, rmsNormGrad<float>>(context);
+  attach<RMSNormWeightGradOp, rmsNormWeightGrad<double>, rmsNormWeightGrad<float>>(context);
+  attach<SumRowsOp, sumRows<double>, sumRows<float>>(context);
+  attach<GlobalNormOp, globalNorm<double>, globalNorm<float>>(context);
 }

@@ -7,31 +7,33 @@
 using namespace mlir;
 using namespace ftc::ft;
 
-static LogicalResult linear(LinearOp op, Operands in, Results &out) {
+using Context = EvaluationContext;
+
+template <typename Real>
+static LogicalResult linear(LinearOp op, Context &context, Operands in, Results &out) {
   const HostValue &x = in[0], &w = in[1];
   HostValue y = zeros(op.getResult());
   for (int64_t t = 0; t < y.shape[0]; ++t)
-    for (int64_t n = 0; n < y.shape[1]; ++n) {
-      double sum = 0;
-      for (int64_t k = 0; k < x.shape[1]; ++k)
-        sum += at(x, t, k) * at(w, n, k);
-      at(y, t, n) = op.getScale().convertToDouble() * sum;
-    }
+    for (int64_t n = 0; n < y.shape[1]; ++n)
+      put(y, t, n) = number<Real>(op.getScale()) * context.sum<Real>(x.shape[1], [&](int64_t k) {
+        return at<Real>(x, t, k) * at<Real>(w, n, k);
+      });
   out.push_back(std::move(y));
   return success();
 }
 
-static LogicalResult matmul(MatmulOp op, Operands in, Results &out) {
+template <typename Real>
+static LogicalResult matmul(MatmulOp op, Context &context, Operands in, Results &out) {
   const HostValue &a = in[0], &b = in[1];
   bool transposeA = op.getTransposeLhs(), transposeB = op.getTransposeRhs();
   HostValue c = zeros(op.getResult());
   for (int64_t m = 0; m < c.shape[0]; ++m)
-    for (int64_t n = 0; n < c.shape[1]; ++n) {
-      double sum = 0;
-      for (int64_t k = 0; k < a.shape[transposeA ? 0 : 1]; ++k)
-        sum += (transposeA ? at(a, k, m) : at(a, m, k)) * (transposeB ? at(b, n, k) : at(b, k, n));
-      at(c, m, n) = op.getScale().convertToDouble() * sum;
-    }
+    for (int64_t n = 0; n < c.shape[1]; ++n)
+      put(c, m, n) = number<Real>(op.getScale()) *
+                     context.sum<Real>(a.shape[transposeA ? 0 : 1], [&](int64_t k) {
+                       return (transposeA ? at<Real>(a, k, m) : at<Real>(a, m, k)) *
+                              (transposeB ? at<Real>(b, n, k) : at<Real>(b, k, n));
+                     });
   out.push_back(std::move(c));
   return success();
 }
@@ -45,31 +47,41 @@ static LogicalResult checkIds(Operation *op, const HostValue &ids, int64_t rows)
   return success();
 }
 
-static LogicalResult embedding(EmbeddingOp op, Operands in, Results &out) {
+template <typename Real>
+static LogicalResult embedding(EmbeddingOp op, Context &, Operands in, Results &out) {
   const HostValue &ids = in[0], &table = in[1];
   if (failed(checkIds(op, ids, table.shape[0])))
     return failure();
   HostValue y = zeros(op.getResult());
   for (int64_t t = 0; t < y.shape[0]; ++t)
     for (int64_t j = 0; j < y.shape[1]; ++j)
-      at(y, t, j) = at(table, ids.data[t], j);
+      put(y, t, j) = at<Real>(table, ids.data[t], j);
   out.push_back(std::move(y));
   return success();
 }
 
-static LogicalResult embeddingGrad(EmbeddingGradOp op, Operands in, Results &out) {
+template <typename Real>
+static LogicalResult embeddingGrad(EmbeddingGradOp op, Context &context, Operands in,
+                                   Results &out) {
   const HostValue &ids = in[0], &grad = in[1];
   HostValue table = zeros(op.getResult());
   if (failed(checkIds(op, ids, table.shape[0])))
     return failure();
-  for (int64_t t = 0; t < grad.shape[0]; ++t)
+  for (int64_t row = 0; row < table.shape[0]; ++row) {
+    std::vector<int64_t> tokens;
+    for (int64_t t = 0; t < grad.shape[0]; ++t)
+      if (ids.data[t] == row)
+        tokens.push_back(t);
     for (int64_t j = 0; j < grad.shape[1]; ++j)
-      at(table, ids.data[t], j) += at(grad, t, j);
+      put(table, row, j) =
+          context.sum<Real>(tokens.size(), [&](int64_t k) { return at<Real>(grad, tokens[k], j); });
+  }
   out.push_back(std::move(table));
   return success();
 }
 
-static LogicalResult rope(RopeOp op, Operands in, Results &out) {
+template <typename Real>
+static LogicalResult rope(RopeOp op, Context &, Operands in, Results &out) {
   const HostValue &x = in[0], &cos = in[1], &sin = in[2], &segments = in[3];
   int64_t headDim = op.getHeadDim(), half = cos.shape[1];
   HostValue y = x;
@@ -80,10 +92,12 @@ static LogicalResult rope(RopeOp op, Operands in, Results &out) {
                                            << ", but tables of " << cos.shape[0] << " positions";
     for (int64_t head = 0; head < x.shape[1]; head += headDim)
       for (int64_t i = 0; i < half; ++i) {
-        double c = at(cos, p, i), s = op.getTransposed() ? -at(sin, p, i) : at(sin, p, i);
-        double first = at(x, t, head + i), second = at(x, t, head + half + i);
-        at(y, t, head + i) = first * c - second * s;
-        at(y, t, head + half + i) = second * c + first * s;
+        Real c = at<Real>(cos, p, i), s = at<Real>(sin, p, i);
+        if (op.getTransposed())
+          s = -s;
+        Real first = at<Real>(x, t, head + i), second = at<Real>(x, t, head + half + i);
+        put(y, t, head + i) = first * c - second * s;
+        put(y, t, head + half + i) = second * c + first * s;
       }
   }
   out.push_back(std::move(y));
@@ -91,9 +105,9 @@ static LogicalResult rope(RopeOp op, Operands in, Results &out) {
 }
 
 void ftc::ft::attachProductModels(MLIRContext &context) {
-  attach<LinearOp, linear>(context);
-  attach<MatmulOp, matmul>(context);
-  attach<EmbeddingOp, embedding>(context);
-  attach<EmbeddingGradOp, embeddingGrad>(context);
-  attach<RopeOp, rope>(context);
+  attach<LinearOp, linear<double>, linear<float>>(context);
+  attach<MatmulOp, matmul<double>, matmul<float>>(context);
+  attach<EmbeddingOp, embedding<double>, embedding<float>>(context);
+  attach<EmbeddingGradOp, embeddingGrad<double>, embeddingGrad<float>>(context);
+  attach<RopeOp, rope<double>, rope<float>>(context);
 }

@@ -3,23 +3,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "ftc/Interpreter/Interpreter.h"
-#include "ftc/Support/Philox.h"
 
-#include "llvm/ADT/APFloat.h"
+#include "Rounding.h"
+#include "ftc/Support/Philox.h"
 
 #include <cmath>
 
 using namespace mlir;
 using namespace ftc;
 using namespace ftc::ft;
-
-/// `value` as an element of `type` would hold it.
-static double rounded(double value, FloatType type) {
-  llvm::APFloat number(value);
-  bool inexact = false;
-  number.convert(type.getFloatSemantics(), llvm::APFloat::rmNearestTiesToEven, &inexact);
-  return number.convertToDouble();
-}
 
 static double floatArg(ParameterOp parameter, StringRef name) {
   DictionaryAttr args = parameter.getInitArgsAttr();

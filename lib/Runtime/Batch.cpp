@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "Batch.h"
+#include "ftc/Mutants.h"
 
 namespace ftc {
 
@@ -151,9 +152,11 @@ Status StepInputs::append(const ftc_batch &batch, int64_t from, int64_t to) {
                                          : std::string("no negative positions")));
     id[i] = value;
     position[i] = static_cast<int32_t>(at);
-    target[i] = i + 1 < length ? batch.labels[source + 1] : noTarget;
+    target[i] = FTC_MUTATE("label-across-segments", i + 1 < length, source + 1 < batch.length)
+                    ? batch.labels[source + 1]
+                    : noTarget;
     predicted += target[i] != noTarget;
-    begin[i] = static_cast<int32_t>(used);
+    begin[i] = static_cast<int32_t>(FTC_MUTATE("segment-bound", used, 0));
     end[i] = static_cast<int32_t>(used + length);
   }
   used += length;

@@ -5,6 +5,7 @@
 #include "Gemm.h"
 
 #include "Widen.h"
+#include "ftc/Mutants.h"
 
 #include <algorithm>
 #include <atomic>
@@ -126,7 +127,8 @@ void GemmPlan::tile(int64_t row, int64_t column, const void *a, const void *b, f
         panelOf(shape.typeA, a, shape.transposeA, shape.lda, top, rows, first, depth, free);
     Panel panelB =
         panelOf(shape.typeB, b, shape.transposeB, shape.ldb, first, depth, left, columns, free);
-    float beta = shape.accumulate || first > 0 ? 1.0f : 0.0f;
+    bool accumulates = FTC_MUTATE("product-overwrites", shape.accumulate, false);
+    float beta = accumulates || first > 0 ? 1.0f : 0.0f;
     blas.gemm(shape.transposeA, shape.transposeB, rows, columns, depth, shape.scale, panelA.data,
               panelA.stride, panelB.data, panelB.stride, beta, corner, shape.ldc);
   }

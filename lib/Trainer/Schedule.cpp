@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "ftc/Trainer/Schedule.h"
+#include "ftc/Mutants.h"
 
 #include <algorithm>
 #include <cmath>
@@ -38,6 +39,7 @@ double Schedule::factor(int64_t updatesDone) const {
   if (kind == Kind::Constant)
     return 1;
   auto atLeastOne = [](int64_t n) { return static_cast<double>(std::max<int64_t>(1, n)); };
+  updatesDone = FTC_MUTATE("schedule-off-by-one", updatesDone, updatesDone + 1);
   if (updatesDone < warmup)
     return static_cast<double>(updatesDone) / atLeastOne(warmup);
   if (kind == Kind::ConstantWithWarmup)

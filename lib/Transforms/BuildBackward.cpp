@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "ftc/Analysis/Report.h"
+#include "ftc/Mutants.h"
 #include "ftc/Transforms/Passes.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -69,7 +70,9 @@ private:
         continue;
       }
       Value &sum = gradients[operand];
-      sum = sum ? AddOp::create(builder, op->getLoc(), sum.getType(), sum, grad).getResult() : grad;
+      sum = FTC_MUTATE("missing-residual-gradient", sum, Value())
+                ? AddOp::create(builder, op->getLoc(), sum.getType(), sum, grad).getResult()
+                : grad;
     }
   }
 
@@ -171,7 +174,7 @@ struct BuildBackwardPass : ft::impl::BuildBackwardBase<BuildBackwardPass> {
         return failure();
       }
       Value sum;
-      if (accumulate) {
+      if (FTC_MUTATE("accumulator-overwritten", accumulate, false)) {
         builder.setInsertionPointToStart(&block);
         sum = read(builder, trainable.accumulator);
       }
@@ -240,7 +243,9 @@ struct BuildBackwardPass : ft::impl::BuildBackwardBase<BuildBackwardPass> {
           AdamWOp::create(builder, at, type, type, type, read(builder, trainable.parameter), grad,
                           read(builder, trainable.moment1), read(builder, trainable.moment2), clip,
                           lr, alpha1, alpha2, epsilon, decay, bc1, bc2,
-                          trainable.parameter.getNoDecay() ? UnitAttr() : builder.getUnitAttr());
+                          FTC_MUTATE("everything-decays", trainable.parameter.getNoDecay(), false)
+                              ? UnitAttr()
+                              : builder.getUnitAttr());
       commit(builder, trainable.parameter, adamw.getNewParam());
       commit(builder, trainable.moment1, adamw.getNewMoment1());
       commit(builder, trainable.moment2, adamw.getNewMoment2());

@@ -13,6 +13,7 @@
 //   - gradients of attention for keys and values join, and cross-entropy's gradients the loss.
 //===----------------------------------------------------------------------===//
 #include "ftc/Analysis/Report.h"
+#include "ftc/Mutants.h"
 #include "ftc/Transforms/Passes.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -111,7 +112,7 @@ private:
       for (Operation *user : op->getUsers()) {
         Operation *inBlock = block.findAncestorOpInBlock(*user);
         if (inBlock != position && byOp.lookup(inBlock) != &group &&
-            inBlock->isBeforeInBlock(position))
+            FTC_MUTATE("moved-past-reader", inBlock->isBeforeInBlock(position), false))
           return false;
       }
     return true;

@@ -40,7 +40,7 @@ struct VerifyPhasePass : ft::impl::VerifyPhaseBase<VerifyPhasePass> {
       ok = false;
     }
     bool hasForward = getOperation().lookupSymbol<func::FuncOp>("forward") != nullptr;
-    if (hasForward != reached < 3) {
+    if (hasForward != (reached < 3)) {
       getOperation().emitError() << (hasForward ? "still has" : "has no") << " function @forward";
       ok = false;
     }

@@ -33,7 +33,7 @@ MAY_USE = {
     "FT": ["LLVM"],
     "Launch": ["LLVM"],
     "Analysis": ["FT", "Launch", "Support", "LLVM"],
-    "Interpreter": ["FT", "Support", "LLVM"],
+    "Interpreter": ["FT", "Launch", "Support", "LLVM"],
     "Frontend": ["FT", "Support", "LLVM"],
     "Transforms": ["FT", "Analysis", "Support", "LLVM"],
     "Conversion": ["FT", "Launch", "Analysis", "Support", "LLVM"],

@@ -33,6 +33,8 @@ struct HostValue {
   std::vector<double> data;
 };
 
+class EvaluationContext; // ftc/Interpreter/Evaluation.h
+
 /// Floating-point operations and bytes of one execution (see CostOpInterface).
 struct Cost {
   int64_t flops = 0;

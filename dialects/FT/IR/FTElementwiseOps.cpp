@@ -4,6 +4,7 @@
 //===----------------------------------------------------------------------===//
 #include "FTNames.h"
 #include "dialects/FT/IR/FT.h"
+#include "ftc/Mutants.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -66,7 +67,8 @@ void SiluGradOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalar
                              SmallVectorImpl<Value> &results) {
   Expr e{builder, loc, elementOf(getResult())};
   Value grad = scalars[0], x = scalars[1], s = e.sigmoid(x);
-  Value slope = e.add(s, e.mul(e.mul(x, s), e.sub(e.constant(1.0), s)));
+  Value slope =
+      e.add(s, e.mul(e.mul(x, s), FTC_MUTATE("silu-slope", e.sub(e.constant(1.0), s), s)));
   results.push_back(e.mul(grad, slope));
 }
 
@@ -79,7 +81,8 @@ void ClipScaleOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scala
                               SmallVectorImpl<Value> &results) {
   Expr e{builder, loc, elementOf(getResult())};
   Value ratio = e.div(scalars[1], e.add(scalars[0], e.constant(1e-6)));
-  results.push_back(arith::MinimumFOp::create(builder, loc, e.constant(1.0), ratio));
+  Value limit = FTC_MUTATE("unclipped", ratio, e.constant(1.0));
+  results.push_back(arith::MinimumFOp::create(builder, loc, e.constant(1.0), limit));
 }
 
 void AdamWOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
@@ -95,7 +98,8 @@ void AdamWOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
   Value newV = e.add(e.mul(e.sub(one, alpha2), v), e.mul(alpha2, e.mul(g, g)));
   Value root = math::SqrtOp::create(builder, loc, newV);
   Value denominator = e.add(e.div(root, scalars[11]), epsilon);
-  Value step = e.mul(e.div(lr, scalars[10]), e.div(newM, denominator));
+  Value rate = FTC_MUTATE("bias-correction-dropped", e.div(lr, scalars[10]), lr);
+  Value step = e.mul(rate, e.div(newM, denominator));
   results.append({e.sub(param, step), newM, newV});
 }
 
@@ -121,15 +125,16 @@ struct MergeScale : OpRewritePattern<ScaleOp> {
     if (auto inner = op.getInput().getDefiningOp<ScaleOp>()) {
       rewriter.replaceOpWithNewOp<ScaleOp>(
           op, op.getType(), inner.getInput(),
-          rewriter.getF64FloatAttr(factor * inner.getFactor().convertToDouble()));
+          rewriter.getF64FloatAttr(FTC_MUTATE("merged-scale-lost", factor, 1.0) *
+                                   inner.getFactor().convertToDouble()));
       return success();
     }
     if (!op.getInput().hasOneUse())
       return rewriter.notifyMatchFailure(op, "the scaled value is used elsewhere");
     if (auto linear = op.getInput().getDefiningOp<LinearOp>()) {
-      rewriter.replaceOpWithNewOp<LinearOp>(op, linear.getInput(), linear.getWeight(),
-                                            linear.getSite(),
-                                            factor * linear.getScale().convertToDouble());
+      rewriter.replaceOpWithNewOp<LinearOp>(
+          op, linear.getInput(), linear.getWeight(), linear.getSite(),
+          FTC_MUTATE("folded-scale-lost", factor, 1.0) * linear.getScale().convertToDouble());
       return success();
     }
     if (auto matmul = op.getInput().getDefiningOp<MatmulOp>()) {

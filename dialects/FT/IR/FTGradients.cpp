@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "dialects/FT/IR/FT.h"
+#include "ftc/Mutants.h"
 
 using namespace mlir;
 using namespace ftc::ft;
@@ -44,7 +45,7 @@ void BiasAddOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
 void LinearOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
                              SmallVectorImpl<Value> &operandGrads) {
   Value grad = resultGrads[0];
-  double scale = getScale().convertToDouble();
+  double scale = FTC_MUTATE("gradient-dropped-scale", getScale().convertToDouble(), 1.0);
   operandGrads.append(
       {MatmulOp::create(builder, getLoc(), grad, getWeight(), false, false, getSite(), scale),
        MatmulOp::create(builder, getLoc(), grad, getInput(), true, false, getSite(), scale)});
@@ -87,8 +88,9 @@ void RMSNormOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
 
 void RopeOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
                            SmallVectorImpl<Value> &operandGrads) {
-  operandGrads.push_back(RopeOp::create(builder, getLoc(), resultGrads[0], getCos(), getSin(),
-                                        getSegments(), getHeadDim(), !getTransposed(), getSite()));
+  operandGrads.push_back(RopeOp::create(
+      builder, getLoc(), resultGrads[0], getCos(), getSin(), getSegments(), getHeadDim(),
+      FTC_MUTATE("gradient-sign", !getTransposed(), getTransposed()), getSite()));
   operandGrads.append(3, Value());
 }
 

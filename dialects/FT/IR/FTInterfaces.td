@@ -30,15 +30,17 @@ def FT_DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
 def FT_EvaluableOpInterface : OpInterface<"EvaluableOpInterface"> {
   let cppNamespace = "::ftc::ft";
   let description = [{
-    An op with an executable meaning in double precision, from its definition and as simply as it
-    can be written. The implementations are external models in lib/Interpreter.
+    An op with an executable meaning, from its definition and as simply as it can be written: in
+    double precision, or rounded as a plain program in single precision rounds
+    (EvaluationContext). The implementations are external models in lib/Interpreter.
   }];
   let methods = [
     InterfaceMethod<[{
         Computes the results from the operands. Indices travel as doubles too (exact below 2^53).
       }],
       "::llvm::LogicalResult", "evaluate",
-      (ins "::llvm::ArrayRef<::ftc::ft::HostValue>":$operands,
+      (ins "::ftc::ft::EvaluationContext &":$context,
+           "::llvm::ArrayRef<::ftc::ft::HostValue>":$operands,
            "::llvm::SmallVectorImpl<::ftc::ft::HostValue> &":$results)>
   ];
 }

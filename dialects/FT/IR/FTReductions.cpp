@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "dialects/FT/IR/FT.h"
+#include "ftc/Mutants.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -33,8 +34,10 @@ void RMSNormOp::buildFinish(OpBuilder &builder, Location loc, ValueRange, ValueR
   Type type = sums[0].getType();
   Value count = constant(builder, loc, type, getInput().getType().getDimSize(1));
   Value mean = arith::DivFOp::create(builder, loc, sums[0], count);
-  Value shifted = arith::AddFOp::create(builder, loc, mean,
-                                        constant(builder, loc, type, getEps().convertToDouble()));
+  Value shifted = arith::AddFOp::create(
+      builder, loc, mean,
+      constant(builder, loc, type,
+               FTC_MUTATE("norm-epsilon-dropped", getEps().convertToDouble(), 0.0)));
   Value root = math::SqrtOp::create(builder, loc, shifted);
   rowScalars.push_back(
       arith::DivFOp::create(builder, loc, constant(builder, loc, type, 1.0), root));

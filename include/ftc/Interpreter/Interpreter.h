@@ -6,6 +6,7 @@
 #define FTC_INTERPRETER_INTERPRETER_H
 
 #include "dialects/FT/IR/FT.h"
+#include "ftc/Interpreter/Evaluation.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -24,11 +25,12 @@ void registerEvaluationModels(mlir::DialectRegistry &registry);
 /// The tensors that outlive a step, by symbol.
 using State = std::map<std::string, HostValue>;
 
-/// Runs functions of one verified module that does not change meanwhile. Every value is computed in
-/// double precision whatever its element type: nothing is rounded.
+/// Runs functions of one verified module that does not change meanwhile. Without options every
+/// value is computed in double precision whatever its element type: nothing is rounded.
 class Interpreter {
 public:
-  explicit Interpreter(mlir::ModuleOp module) : symbols(module) {}
+  explicit Interpreter(mlir::ModuleOp module, EvaluationOptions options = {})
+      : symbols(module), context(options) {}
 
   /// Runs `function` (one block of ft ops and calls of such functions of the module) on `args` and
   /// returns what it returns. Reads see `state` as it is on entry; commits change it on return. On
@@ -41,9 +43,13 @@ public:
   using Observer = std::function<void(mlir::Operation *, llvm::ArrayRef<HostValue>)>;
   void setObserver(Observer callback) { observer = std::move(callback); }
 
+  /// Terms of the longest sum taken so far.
+  int64_t longestReduction() const { return context.longestReduction(); }
+
 private:
   Observer observer;
   mlir::SymbolTable symbols;
+  EvaluationContext context;
 };
 
 /// First values for every ft.parameter of `module`, rounded to the parameter's storage type, by its

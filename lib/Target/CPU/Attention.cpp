@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "Attention.h"
+#include "ftc/Mutants.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -162,6 +163,11 @@ LogicalResult cpu::addTemplate(LoweredKernel &lowered, ModuleOp module,
       {"QUERY_TILES", std::to_string(sizes.queryTiles())},
       {"KEY_TILES", std::to_string(sizes.keyTiles())},
       {"SCALE", llvm::formatv("{0:x}", llvm::bit_cast<uint32_t>(float(sizes.scale)))},
+      // Query heads that share a key head lie beside each other.
+      {"KEY_HEAD",
+       FTC_MUTATE("wrong-axis", "arith.divui %head, %group", "arith.remui %head, %group")},
+      // A query sees itself too.
+      {"CAUSAL", FTC_MUTATE("strictly-causal", "sle", "slt")},
       // Vectors along a head's columns, whole ones.
       {"V", std::to_string(std::gcd(sizes.headDim, kScoreLanes))}};
   values.insert(values.end(), more.begin(), more.end());

@@ -63,7 +63,7 @@ static constexpr StringLiteral kRows = R"mlir(
             %c_v = vector.broadcast %c_i32 : i32 to vector<16xi32>
             %lane = arith.addi %c_v, %iota : vector<16xi32>
             %after = arith.cmpi sge, %lane, %a_v : vector<16xi32>
-            %before = arith.cmpi sle, %lane, %last_v : vector<16xi32>
+            %before = arith.cmpi $CAUSAL, %lane, %last_v : vector<16xi32>
             %seen = arith.andi %after, %before : vector<16xi1>
             %s = vector.load %scores[%row, %c] : memref<$BQx$PITCHxf32>, vector<16xf32>
             %shifted = arith.subf %s, %lse_v : vector<16xf32>
@@ -94,7 +94,7 @@ static constexpr StringLiteral kQuery = R"mlir(
     %q0 = arith.muli %tile, %query_tile : index
     %q_limit = arith.addi %q0, %query_tile : index
     %q1 = arith.minui %q_limit, %tokens : index
-    %key_head = arith.divui %head, %group : index
+    %key_head = $KEY_HEAD : index
     %column = arith.muli %head, %head_dim : index
     %column_end = arith.addi %column, %head_dim : index
     %key_column = arith.muli %key_head, %head_dim : index
@@ -279,7 +279,8 @@ LogicalResult cpu::lowerAttentionGradKeyValue(LoweredKernel &lowered, ModuleOp m
   include(body, "$SUMS", sums);
   int64_t tile = sizes->queryTile * sizes->scorePitch();
   lowered.scratchBytes = (hasKey ? 2 : 1) * tile * sizeof(float);
-  lowered.itemNanoseconds = sizes->tileNanoseconds(1 + 2 * hasKey + hasValue) *
-                            (sizes->heads / sizes->keyHeads) * (sizes->queryTiles() + 1) / 2;
+  int64_t group = sizes->heads / sizes->keyHeads;
+  lowered.itemNanoseconds = sizes->tileNanoseconds(1 + 2 * hasKey + hasValue) * double(group) *
+                            (sizes->queryTiles() + 1) / 2;
   return addTemplate(lowered, module, names, body, *sizes, {{"GRADS_AT", std::to_string(tile)}});
 }

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "KernelBuilder.h"
+#include "ftc/Mutants.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -262,7 +263,7 @@ SmallVector<Value> KernelBuilder::reduceColumns(int64_t extent, ArrayRef<Reducti
       sum = vector::ExtractOp::create(b, sum, ArrayRef<int64_t>{0});
     }
   }
-  if (middle == extent)
+  if (FTC_MUTATE("reduction-extent", middle == extent, true))
     return sums;
   return loop(index(middle), index(extent), 1, 1, sums);
 }

@@ -3,6 +3,7 @@
 // init_b ("zeros" or "kaiming_uniform"). Checkpoint keys: <prefix><site>.lora_{A,B}.weight.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
+#include "ftc/Mutants.h"
 #include "ftc/Transforms/Adapters.h"
 
 using namespace mlir;
@@ -37,8 +38,9 @@ FailureOr<BypassOp> ftc::ft::attachLora(AdapterOp adapter, LinearOp target, OpBu
   Value readB = ReadOp::create(body, loc, typeB, b.getSymName());
   Value down = LinearOp::create(body, loc, tap, readA, site + ".lora_A");
   Value up = LinearOp::create(body, loc, down, readB, site + ".lora_B");
-  Value scaled = ScaleOp::create(body, loc, up.getType(), up,
-                                 body.getF64FloatAttr(scaling.getValueAsDouble()));
+  Value scaled = ScaleOp::create(
+      body, loc, up.getType(), up,
+      body.getF64FloatAttr(FTC_MUTATE("dropped-scale", scaling.getValueAsDouble(), 1.0)));
   YieldOp::create(body, loc, scaled);
   return bypass;
 }

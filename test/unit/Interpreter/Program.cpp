@@ -4,8 +4,11 @@
 //===----------------------------------------------------------------------===//
 #include "Program.h"
 
+#include "dialects/Launch/IR/Launch.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -13,12 +16,14 @@
 #include <gtest/gtest.h>
 
 using namespace mlir;
+using namespace ftc;
 using namespace ftc::ft;
 using namespace ftc::ft::test;
 
 static DialectRegistry makeRegistry(bool models) {
   DialectRegistry registry;
-  registry.insert<FTDialect, arith::ArithDialect, func::FuncDialect, math::MathDialect>();
+  registry.insert<FTDialect, launch::LaunchDialect, arith::ArithDialect, func::FuncDialect,
+                  math::MathDialect, memref::MemRefDialect>();
   if (models)
     registerEvaluationModels(registry);
   return registry;

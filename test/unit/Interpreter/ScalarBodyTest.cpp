@@ -205,7 +205,8 @@ TEST(ScalarBody, MatchesEvaluation) {
       Program program(sample.text);
       Operation *op = sampledOp(program);
       SmallVector<HostValue> args = sampleArguments(sample, program, seed), expected;
-      ASSERT_TRUE(succeeded(cast<EvaluableOpInterface>(op).evaluate(args, expected)))
+      EvaluationContext exact;
+      ASSERT_TRUE(succeeded(cast<EvaluableOpInterface>(op).evaluate(exact, args, expected)))
           << program.context.takeDiagnostics();
       if (auto elementwise = dyn_cast<ElementwiseOpInterface>(op))
         checkElementwise(elementwise, args, expected);

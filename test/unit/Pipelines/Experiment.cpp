@@ -7,6 +7,7 @@
 #include "../Frontend/TestFiles.h"
 #include "ftc/Conversion/Passes.h"
 #include "ftc/Frontend/ForwardBuilder.h"
+#include "ftc/Interpreter/LaunchInterpreter.h"
 #include "ftc/Package/Writer.h"
 #include "ftc/Pipelines/Pipelines.h"
 #include "ftc/Pipelines/RegisterAll.h"
@@ -110,21 +111,26 @@ void Experiment::advance(StringRef step) {
     fail("the passes up to " + step.str() + " failed");
 }
 
-std::vector<uint8_t> Experiment::compile() {
-  if (one.attentionTile) {
-    if (llvm::is_contained(remainingSteps(*module), "ft-form-kernels"))
-      advance("ft-form-kernels");
-    PassManager manager(&context, ModuleOp::getOperationName());
-    ConvertFTToLaunchOptions options;
-    options.attentionTile = one.attentionTile;
-    options.logitsBytes = one.logitsBytes;
+void Experiment::lower(StringRef step) {
+  if (!one.attentionTile)
+    return advance(step);
+  PassManager manager(&context, ModuleOp::getOperationName());
+  ConvertFTToLaunchOptions options;
+  options.attentionTile = one.attentionTile;
+  options.logitsBytes = one.logitsBytes;
+  if (step == "convert-ft-to-launch")
     manager.addPass(createConvertFTToLaunch(options));
+  else
     manager.addPass(createPlanArena());
-    if (mlir::failed(manager.run(*module)))
-      fail("the conversion to launches failed");
-  } else {
-    advance("");
-  }
+  if (mlir::failed(manager.run(*module)))
+    fail(step.str() + " failed");
+}
+
+std::vector<uint8_t> Experiment::compile() {
+  if (llvm::is_contained(remainingSteps(*module), "ft-form-kernels"))
+    advance("ft-form-kernels");
+  lower("convert-ft-to-launch");
+  lower("launch-plan-arena");
   if (failed)
     return {};
   FailureOr<cpu::CompiledKernels> kernels = cpu::compileKernels(*module);
@@ -242,7 +248,7 @@ ftc_run ftc::test::makeStep(double items, int64_t step) {
 //===-- Interpreting ------------------------------------------------------===//
 
 std::vector<double> Experiment::run(StringRef name, const Data &data, const ftc_run &step,
-                                    State &state, uint64_t deadSeed) {
+                                    State &state, uint64_t deadSeed, EvaluationOptions options) {
   HostValue ids{{tokens()}, {}}, labels{{tokens()}, {}};
   std::vector<int64_t> bounds = {0}, positions;
   for (const Sequence &sequence : data) {
@@ -270,6 +276,21 @@ std::vector<double> Experiment::run(StringRef name, const Data &data, const ftc_
                {RunField::bias_correction2_sqrt, std::sqrt(1 - std::pow(step.beta2, step.step))},
                {RunField::max_grad_norm, largest},
                {RunField::inv_items, step.inv_items}});
+  if (auto entry = module->lookupSymbol<launch::EntryOp>(name)) {
+    launch::Buffers inputs = launch::makeInputs({run});
+    if (!data.empty())
+      inputs = launch::makeInputs({ids, labels, *makeSegments(tokens(), bounds, positions), run});
+    FailureOr<launch::Buffers> outputs = launch::runEntry(*module, entry, inputs, state);
+    if (mlir::failed(outputs)) {
+      fail("the interpreter failed at @" + name.str());
+      return {};
+    }
+    std::vector<double> scalars;
+    for (const char *output : {"loss", "grad_norm"})
+      if (auto found = outputs->find(output); found != outputs->end())
+        scalars.push_back(found->second.data[0]);
+    return scalars;
+  }
   auto function = module->lookupSymbol<func::FuncOp>(name);
   if (!function) {
     fail("there is no @" + name.str());
@@ -279,8 +300,9 @@ std::vector<double> Experiment::run(StringRef name, const Data &data, const ftc_
   if (function.getNumArguments() > 1)
     arguments = {ids, labels, *makeSegments(tokens(), bounds, positions)};
   arguments.push_back(run);
-  FailureOr<SmallVector<HostValue>> results =
-      Interpreter(*module).runFunction(function, arguments, state);
+  Interpreter interpreter(*module, options);
+  FailureOr<SmallVector<HostValue>> results = interpreter.runFunction(function, arguments, state);
+  longest = std::max(longest, interpreter.longestReduction());
   if (mlir::failed(results)) {
     fail("the interpreter failed at @" + name.str());
     return {};

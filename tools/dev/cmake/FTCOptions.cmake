@@ -24,6 +24,10 @@ add_compile_options(-fPIC)
 # No path of the building machine in a message (debug info keeps its paths).
 add_compile_options("-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=")
 
+if(FTC_MUTANTS)
+  add_compile_definitions(FTC_MUTANTS)
+endif()
+
 if(FTC_SANITIZE)
   add_compile_options(-fsanitize=${FTC_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${FTC_SANITIZE})

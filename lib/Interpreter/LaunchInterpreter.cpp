@@ -1,0 +1,188 @@
+//===- LaunchInterpreter.cpp - the executable meaning of launch -----------===//
+// Buffers into memory, launches in order, outputs and state out of it.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "ftc/Interpreter/LaunchInterpreter.h"
+
+#include "KernelMemory.h"
+
+#include <algorithm>
+
+using namespace mlir;
+using namespace ftc;
+using namespace ftc::launch;
+using ft::HostValue;
+
+Buffers launch::makeInputs(ArrayRef<HostValue> arguments) {
+  Buffers inputs;
+  inputs["run"] = arguments.back();
+  if (arguments.size() < 4)
+    return inputs;
+  const HostValue &labels = arguments[1], &segments = arguments[2];
+  int64_t tokens = segments.shape[1];
+  auto part = [&](int64_t index) {
+    auto begin = segments.data.begin() + index * tokens;
+    return HostValue{{tokens}, std::vector<double>(begin, begin + tokens)};
+  };
+  inputs["input_ids"] = arguments[0];
+  inputs["positions"] = part(0);
+  inputs["segment_begin"] = part(1);
+  inputs["segment_end"] = part(2);
+  HostValue targets{{tokens}, std::vector<double>(tokens, -100)};
+  for (int64_t t = 0; t + 1 < tokens; ++t)
+    if (t + 1 < inputs["segment_end"].data[t])
+      targets.data[t] = labels.data[t + 1];
+  inputs["targets"] = std::move(targets);
+  return inputs;
+}
+
+namespace {
+/// Programs to be interpreted are small; a number that a hand has written need not be.
+constexpr int64_t kMostBytes = int64_t(1) << 26;
+
+/// One run of one entry point.
+class EntryRun {
+public:
+  EntryRun(ModuleOp module, EntryOp entry, const Buffers &inputs, ft::State &state)
+      : symbols(module), entry(entry), inputs(inputs), state(state),
+        arena(std::clamp<int64_t>(entry.getArenaBytes().value_or(0), 0, kMostBytes)) {}
+
+  FailureOr<Buffers> run() {
+    for (Operation &op : entry.getBody().front())
+      if (failed(visit(op)))
+        return failure();
+    for (auto &[symbol, place] : refs)
+      load(place.second, state[symbol]);
+    return std::move(outputs);
+  }
+
+private:
+  LogicalResult visit(Operation &op) {
+    if (auto alloc = dyn_cast<AllocOp>(op))
+      return place(&op, alloc.getOffset(), alloc.getType(), buffers[alloc]);
+    if (auto input = dyn_cast<InputOp>(op))
+      return bind(input);
+    if (auto ref = dyn_cast<RefOp>(op))
+      return bind(ref);
+    if (auto view = dyn_cast<ViewOp>(op)) {
+      Buffer buffer = buffers.lookup(view.getSource());
+      buffer.byte += view.getOffset() * buffer.elementBytes();
+      buffer.type = view.getType();
+      buffers[view] = buffer;
+      return success();
+    }
+    if (auto launched = dyn_cast<LaunchOp>(op))
+      return launch(launched);
+    if (auto output = dyn_cast<OutputOp>(op)) {
+      Buffer buffer = buffers.lookup(output.getBuffer());
+      if (failed(checkInside(&op, buffer)))
+        return failure();
+      load(buffer, outputs[output.getName().str()]);
+    }
+    return success();
+  }
+
+  LogicalResult place(Operation *op, std::optional<int64_t> offset, MemRefType type,
+                      Buffer &buffer) {
+    if (offset) {
+      buffer = {&arena, *offset, type};
+      return success();
+    }
+    ownBytes += getBufferBytes(type);
+    if (ownBytes > kMostBytes)
+      return op->emitOpError("is more than the interpreter has memory for");
+    own.push_back(std::make_unique<Memory>(getBufferBytes(type)));
+    buffer = {own.back().get(), 0, type};
+    return success();
+  }
+
+  /// An offset that a hand has written may lead anywhere.
+  static LogicalResult checkInside(Operation *op, const Buffer &buffer) {
+    if (buffer.isInside())
+      return success();
+    return op->emitOpError("has a buffer at byte ")
+           << buffer.byte << " of " << getBufferBytes(buffer.type) << " bytes in an arena of "
+           << buffer.memory->size();
+  }
+
+  static void load(const Buffer &buffer, HostValue &value) {
+    value.shape.assign(buffer.type.getShape().begin(), buffer.type.getShape().end());
+    value.data.resize(buffer.size());
+    for (int64_t i = 0; i < buffer.size(); ++i)
+      value.data[i] = buffer[i];
+  }
+
+  LogicalResult store(Operation *op, StringRef name, const HostValue *value, const Buffer &buffer) {
+    if (!value)
+      return op->emitOpError("is given no value for ") << name;
+    if (static_cast<int64_t>(value->data.size()) != buffer.size())
+      return op->emitOpError("is given ")
+             << value->data.size() << " numbers for " << name << "; expected " << buffer.size();
+    for (int64_t i = 0; i < buffer.size(); ++i)
+      buffer[i] = value->data[i];
+    return success();
+  }
+
+  LogicalResult bind(InputOp op) {
+    Buffer &buffer = buffers[op];
+    if (failed(place(op, op.getOffset(), op.getType(), buffer)) || failed(checkInside(op, buffer)))
+      return failure();
+    auto found = inputs.find(op.getName().str());
+    return store(op, op.getName(), found == inputs.end() ? nullptr : &found->second, buffer);
+  }
+
+  LogicalResult bind(RefOp op) {
+    std::string symbol = op.getState().str();
+    auto [known, isNew] = refs.try_emplace(symbol);
+    auto &[memory, buffer] = known->second;
+    if (isNew) {
+      memory = std::make_unique<Memory>(getBufferBytes(op.getType()));
+      buffer = {memory.get(), 0, op.getType()};
+      auto value = state.find(symbol);
+      if (failed(store(op, symbol, value == state.end() ? nullptr : &value->second, buffer)))
+        return failure();
+    }
+    buffers[op] = buffer;
+    return success();
+  }
+
+  LogicalResult launch(LaunchOp op) {
+    auto kernel = symbols.lookup<KernelOp>(op.getKernel());
+    if (!kernel)
+      return op.emitOpError("runs @") << op.getKernel() << ", which is no kernel of the module";
+    SmallVector<Buffer> operands;
+    for (Value operand : op.getOperands()) {
+      operands.push_back(buffers.lookup(operand));
+      if (failed(checkInside(op, operands.back())))
+        return failure();
+    }
+    if (operands.size() != kernel.getNumArgs())
+      return op.emitOpError("has ")
+             << operands.size() << " operands for " << kernel.getNumArgs() << " arguments";
+    for (unsigned i = 0; i < operands.size(); ++i)
+      for (unsigned j = 0; j < i; ++j)
+        if (operands[i].overlaps(operands[j]) && (kernel.getArg(i).getAccess() != Access::read ||
+                                                  kernel.getArg(j).getAccess() != Access::read))
+          return op.emitOpError("at site \"")
+                 << op.getSite() << "\" has operands " << j << " and " << i
+                 << " on the same bytes, and one is written; expected buffers apart";
+    return runKernel(kernel, op.getGrid(), operands);
+  }
+
+  SymbolTable symbols;
+  EntryOp entry;
+  const Buffers &inputs;
+  ft::State &state;
+  Memory arena;
+  std::vector<std::unique_ptr<Memory>> own;
+  int64_t ownBytes = 0;
+  std::map<std::string, std::pair<std::unique_ptr<Memory>, Buffer>> refs;
+  llvm::DenseMap<Value, Buffer> buffers;
+  Buffers outputs;
+};
+} // namespace
+
+FailureOr<Buffers> launch::runEntry(ModuleOp module, EntryOp entry, const Buffers &inputs,
+                                    ft::State &state) {
+  return EntryRun(module, entry, inputs, state).run();
+}

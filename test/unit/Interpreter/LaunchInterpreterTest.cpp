@@ -1,0 +1,163 @@
+//===- LaunchInterpreterTest.cpp - launches on memory as planned ----------===//
+// What an entry point computes by hand-made plans: right ones, and each way of being wrong. That
+// every family means what the ft ops mean is shown in test/unit/Pipelines/LaunchTest.cpp.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "ftc/Interpreter/LaunchInterpreter.h"
+#include "Program.h"
+
+#include "llvm/Support/FormatVariadic.h"
+
+#include <cmath>
+#include <gtest/gtest.h>
+#include <numeric>
+
+using namespace mlir;
+using namespace ftc;
+using namespace ftc::ft::test;
+
+namespace {
+const std::string kKernels = R"mlir(
+launch.kernel @double map [#launch.arg<read element memref<?xf32>>,
+                           #launch.arg<write element memref<?xf32>>] {
+^bb0(%x: f32):
+  %y = arith.addf %x, %x : f32
+  launch.yield %y : f32
+}
+launch.kernel @embed embedding [#launch.arg<read whole memref<?xi32>>,
+                                #launch.arg<read whole memref<3x2xf32>>,
+                                #launch.arg<write element memref<?x2xf32>>]
+launch.state @w : memref<3x2xf32> role(base) init("file") key("w")
+)mlir";
+
+struct Outcome {
+  std::vector<double> loss; ///< empty where the run has failed
+  std::string diagnostics;
+};
+
+/// Runs @e: the kernels above, and an entry point with this body.
+Outcome run(const std::string &arena, const std::string &body, launch::Buffers inputs = {},
+            ft::State state = {{"w", {{3, 2}, {1, 2, 3, 4, 5, 6}}}}) {
+  Program program(kKernels + "launch.entry @e " + arena + " {\n" + body + "\n}\n");
+  auto entry = program.module->lookupSymbol<launch::EntryOp>("e");
+  if (!entry)
+    return {};
+  auto outputs = launch::runEntry(*program.module, entry, inputs, state);
+  Outcome outcome{{}, program.context.takeDiagnostics()};
+  if (succeeded(outputs))
+    outcome.loss = (*outputs)["loss"].data;
+  return outcome;
+}
+
+const char *const kTwoDoublings = R"mlir(
+  %a = launch.input "a" AT_A : memref<4xf32>
+  %b = launch.alloc "b" AT_B : memref<4xf32>
+  %c = launch.alloc "c" AT_C : memref<4xf32>
+  launch.launch @double site("s") grid(4) cost(0, 0) (%a, %b) : memref<4xf32>, memref<4xf32>
+  launch.launch @double site("s") grid(4) cost(0, 0) (%b, %c) : memref<4xf32>, memref<4xf32>
+  launch.output "loss", %c : memref<4xf32>
+)mlir";
+
+std::string at(std::string a, std::string b, std::string c) {
+  std::string text = kTwoDoublings;
+  for (auto [name, offset] : {std::pair("AT_A", a), std::pair("AT_B", b), std::pair("AT_C", c)})
+    text.replace(text.find(name), 4, offset.empty() ? "" : "at(" + offset + ")");
+  return text;
+}
+
+const launch::Buffers kInputs = {{"a", {{4}, {1, 2, 3, 4.000000001}}}};
+} // namespace
+
+TEST(LaunchInterpreter, KeepsDoublesWhateverTheStorage) {
+  std::vector<double> expected = {4, 8, 12, 16.000000004};
+  EXPECT_EQ(run("", at("", "", ""), kInputs).loss, expected);
+  EXPECT_EQ(run("arena(192)", at("0", "64", "128"), kInputs).loss, expected);
+  // The input has been read when the second launch writes.
+  EXPECT_EQ(run("arena(128)", at("0", "64", "0"), kInputs).loss, expected);
+}
+
+/// Doubles %a into %b, %b into %c, and %a into %b again; buffers of 80 bytes.
+std::string threeDoublings(const char *b, const char *c) {
+  return llvm::formatv(R"mlir(
+  %a = launch.input "a" at(0) : memref<20xf32>
+  %b = launch.alloc "b" at({0}) : memref<20xf32>
+  %c = launch.alloc "c" at({1}) : memref<20xf32>
+  launch.launch @double site("s") grid(20) cost(0, 0) (%a, %b) : memref<20xf32>, memref<20xf32>
+  launch.launch @double site("s") grid(20) cost(0, 0) (%b, %c) : memref<20xf32>, memref<20xf32>
+  launch.launch @double site("s") grid(20) cost(0, 0) (%a, %b) : memref<20xf32>, memref<20xf32>
+  launch.output "loss", %b : memref<20xf32>)mlir",
+                       b, c);
+}
+
+TEST(LaunchInterpreter, OverlapsChangeWhatIsRead) {
+  launch::Buffers inputs = {{"a", {{20}, std::vector<double>(20)}}};
+  std::iota(inputs["a"].data.begin(), inputs["a"].data.end(), 1);
+  std::vector<double> expected = inputs["a"].data;
+  for (double &element : expected)
+    element *= 2;
+  EXPECT_EQ(run("arena(512)", threeDoublings("128", "256"), inputs).loss, expected);
+  // %c lies on the last four elements of %a.
+  std::copy_n(std::vector<double>{8, 16, 24, 32}.begin(), 4, expected.begin() + 16);
+  EXPECT_EQ(run("arena(512)", threeDoublings("192", "64"), inputs).loss, expected);
+}
+
+TEST(LaunchInterpreter, WhatNobodyWroteIsNotANumber) {
+  Outcome outcome = run("", R"mlir(
+  %a = launch.alloc "a" : memref<1xf32>
+  launch.output "loss", %a : memref<1xf32>)mlir");
+  ASSERT_EQ(outcome.loss.size(), 1u);
+  EXPECT_TRUE(std::isnan(outcome.loss[0]));
+}
+
+TEST(LaunchInterpreter, ReadsAndWritesState) {
+  std::string body = R"mlir(
+  %w = launch.ref @w : memref<3x2xf32>
+  %row = launch.view %w[4] : memref<3x2xf32> -> memref<2xf32>
+  %into = launch.view %w[0] : memref<3x2xf32> -> memref<2xf32>
+  launch.launch @double site("s") grid(2) cost(0, 0) (%row, %into) : memref<2xf32>, memref<2xf32>
+  )mlir";
+  Program program(kKernels + "launch.entry @e {\n" + body + "\n}\n");
+  ft::State state = {{"w", {{3, 2}, {1, 2, 3, 4, 5, 6}}}};
+  auto entry = program.module->lookupSymbol<launch::EntryOp>("e");
+  ASSERT_TRUE(succeeded(launch::runEntry(*program.module, entry, {}, state)));
+  EXPECT_EQ(state["w"].data, (std::vector<double>{10, 12, 3, 4, 5, 6}));
+}
+
+TEST(LaunchInterpreter, RefusesWhatHasNoMeaning) {
+  launch::Buffers twenty = {{"a", {{20}, std::vector<double>(20, 1)}}};
+  EXPECT_NE(run("arena(512)", threeDoublings("64", "256"), twenty)
+                .diagnostics.find("'launch.launch' op at site \"s\" has operands 0 and 1 on the "
+                                  "same bytes, and one is written"),
+            std::string::npos);
+  // More arena than the interpreter takes.
+  EXPECT_NE(run("arena(134217728)", threeDoublings("67108928", "64"), twenty)
+                .diagnostics.find("has a buffer at byte 67108928 of 80 bytes in an arena of "
+                                  "67108864"),
+            std::string::npos);
+  EXPECT_NE(run("", at("", "", "")).diagnostics.find("is given no value for a"), std::string::npos);
+  EXPECT_NE(run("", at("", "", ""), {{"a", {{3}, {1, 2, 3}}}})
+                .diagnostics.find("is given 3 numbers for a; expected 4"),
+            std::string::npos);
+  const char *embed = R"mlir(
+  %ids = launch.input "ids" : memref<1xi32>
+  %w = launch.ref @w : memref<3x2xf32>
+  %y = launch.alloc "y" : memref<1x2xf32>
+  launch.launch @embed site("s") grid(1) cost(0, 0) (%ids, %w, %y)
+    : memref<1xi32>, memref<3x2xf32>, memref<1x2xf32>
+  launch.output "loss", %y : memref<1x2xf32>)mlir";
+  EXPECT_EQ(run("", embed, {{"ids", {{1}, {2}}}}).loss, (std::vector<double>{5, 6}));
+  EXPECT_NE(
+      run("", embed, {{"ids", {{1}, {3}}}}).diagnostics.find("reads id 3 of a table of 3 rows"),
+      std::string::npos);
+  EXPECT_NE(run("", embed, {{"ids", {{1}, {0}}}}, {}).diagnostics.find("is given no value for w"),
+            std::string::npos);
+}
+
+TEST(LaunchInterpreter, TargetsAreTheNextLabelsOfTheSegment) {
+  std::vector<ft::HostValue> arguments = {vector({1, 2, 3, 4, 5}), vector({10, 11, 12, 13, 14}),
+                                          segments(5, {0, 3, 4}), vector({0})};
+  launch::Buffers inputs = launch::makeInputs(arguments);
+  EXPECT_EQ(inputs["targets"].data, (std::vector<double>{11, 12, -100, -100, -100}));
+  EXPECT_EQ(inputs["segment_end"].data, (std::vector<double>{3, 3, 3, 4, 4}));
+  EXPECT_EQ(inputs["positions"].data, (std::vector<double>{0, 1, 2, 0, 0}));
+}
