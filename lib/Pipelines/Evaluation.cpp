@@ -3,7 +3,6 @@
 //===----------------------------------------------------------------------===//
 #include "Evaluation.h"
 
-#include "dialects/Launch/IR/Launch.h"
 #include "ftc/Analysis/ValueChanges.h"
 #include "ftc/Support/Philox.h"
 
@@ -24,6 +23,7 @@ static bool hasValues(Type type) {
   return tensor && tensor.hasStaticShape() && tensor.getElementType().isIntOrFloat();
 }
 
+/// What one run of an op of ft takes.
 static double workOf(Operation *op) {
   if (auto costed = dyn_cast<ft::CostOpInterface>(op)) {
     ft::Cost cost = costed.getCost();
@@ -95,13 +95,42 @@ static bool isOfTensors(func::FuncOp function) {
          llvm::all_of(function.getResultTypes(), isOurs);
 }
 
-Runnable Runnable::of(ModuleOp module) {
+/// What an entry point takes to run; more than any limit where the interpreter has no memory for
+/// it.
+static double workOf(launch::EntryOp entry) {
+  constexpr double most = 1 << 26;
+  double bytes = double(entry.getArenaBytes().value_or(0)), own = 0, work = 0;
+  for (Operation &op : entry.getBody().front()) {
+    if (isa<launch::AllocOp, launch::InputOp>(op))
+      own += double(launch::getBufferBytes(cast<MemRefType>(op.getResult(0).getType())));
+    if (auto launch = dyn_cast<launch::LaunchOp>(op))
+      work += double(launch.getFlops()) + double(launch.getBytes());
+  }
+  return std::max(bytes, own) > most ? HUGE_VAL : work;
+}
+
+std::set<std::string> Runnable::names() const {
+  std::set<std::string> names;
+  for (func::FuncOp function : functions)
+    names.insert(function.getSymName().str());
+  for (launch::EntryOp entry : entries)
+    names.insert(entry.getSymName().str());
+  return names;
+}
+
+Runnable Runnable::of(ModuleOp module, const Inputs &inputs) {
   Runnable runnable;
   Survey survey;
   for (Operation &op : *module.getBody()) {
     runnable.launches |= isa_and_present<launch::LaunchDialect>(op.getDialect());
     if (auto parameter = dyn_cast<ft::ParameterOp>(op))
       runnable.work += 8.0 * double(parameter.getTensorType().getNumElements());
+    if (auto state = dyn_cast<launch::StateOp>(op))
+      runnable.work += 8.0 * double(state.getBufferType().getNumElements());
+    if (auto entry = dyn_cast<launch::EntryOp>(op); entry && inputs.know(entry)) {
+      runnable.entries.push_back(entry);
+      runnable.work += workOf(entry);
+    }
     auto function = dyn_cast<func::FuncOp>(op);
     if (!function || function.isExternal() || !isOfTensors(function))
       continue;
@@ -161,13 +190,23 @@ void Inputs::learn(const Runnable &runnable) {
       function.walk([&](ft::RopeOp op) {
         positions = std::min(positions, op.getCos().getType().getDimSize(0));
       });
-    if (isNew)
-      for (Value argument : function.getArguments())
-        if (isInteger(argument.getType())) {
-          llvm::DenseSet<Value> seen;
-          bound(argument, entry->second.emplace_back(), seen);
-        }
+    if (!isNew)
+      continue;
+    entry->second.type = function.getFunctionType();
+    for (Value argument : function.getArguments())
+      if (isInteger(argument.getType())) {
+        llvm::DenseSet<Value> seen;
+        bound(argument, entry->second.integers.emplace_back(), seen);
+      }
   }
+}
+
+bool Inputs::know(launch::EntryOp entry) const {
+  auto known = functions.find(entry.getSymName().str());
+  if (known == functions.end())
+    return false;
+  ArrayRef<Type> types = known->second.type.getInputs();
+  return (types.size() == 1 || types.size() == 4) && isa<ft::RunType>(types.back());
 }
 
 /// A sequence, one token alone, another sequence and dead tokens, as far as the type and the
@@ -191,13 +230,19 @@ static ft::HostValue randomSegments(ft::SegmentsType type, int64_t longest) {
   return *ft::makeSegments(tokens, ends);
 }
 
-SmallVector<ft::HostValue> Inputs::arguments(func::FuncOp function, uint64_t seed) const {
-  auto known = functions.find(function.getSymName().str());
+launch::Buffers Inputs::inputs(launch::EntryOp entry, uint64_t seed) const {
+  const auto &[name, function] = *functions.find(entry.getSymName().str());
+  return launch::makeInputs(arguments(name, function.type, seed));
+}
+
+SmallVector<ft::HostValue> Inputs::arguments(StringRef name, FunctionType function,
+                                             uint64_t seed) const {
+  auto known = functions.find(name.str());
   if (known == functions.end())
     known = functions.find("forward");
   SmallVector<ft::HostValue> values;
   unsigned integers = 0, floats = 0;
-  for (Type type : function.getArgumentTypes()) {
+  for (Type type : function.getInputs()) {
     if (isa<ft::RunType>(type)) {
       values.push_back(ft::makeRun({{ft::RunField::learning_rate, 0.01},
                                     {ft::RunField::one_minus_beta1, 0.1},
@@ -220,8 +265,8 @@ SmallVector<ft::HostValue> Inputs::arguments(func::FuncOp function, uint64_t see
     value.data.resize(tensor.getNumElements());
     bool whole = isInteger(type);
     Integers integer;
-    if (whole && known != functions.end() && integers < known->second.size())
-      integer = known->second[integers];
+    if (whole && known != functions.end() && integers < known->second.integers.size())
+      integer = known->second.integers[integers];
     uint64_t limit = integer.limit == INT64_MAX ? 2 : integer.limit;
     for (size_t i = 0; i < value.data.size(); ++i)
       if (!whole)
@@ -239,7 +284,23 @@ static double draw(uint64_t seed, StringRef symbol, uint64_t element, uint64_t s
   return normal(seed, siteHash(std::string_view(symbol.data(), symbol.size())), stream, element);
 }
 
+/// A module with the parameters that states have been made of.
+static OwningOpRef<ModuleOp> parametersOf(ModuleOp module) {
+  OwningOpRef<ModuleOp> parameters = ModuleOp::create(module.getLoc());
+  OpBuilder builder = OpBuilder::atBlockEnd(parameters->getBody());
+  for (auto state : module.getOps<launch::StateOp>()) {
+    MemRefType type = state.getBufferType();
+    ft::ParameterOp::create(builder, state.getLoc(), state.getSymName(),
+                            RankedTensorType::get(type.getShape(), builder.getF32Type()),
+                            static_cast<ft::Role>(state.getRole()), type.getElementType(),
+                            state.getInit(), state.getInitArgsAttr());
+  }
+  return parameters;
+}
+
 ft::State Inputs::state(ModuleOp module, uint64_t seed) {
+  if (!module.getOps<launch::StateOp>().empty())
+    return state(*parametersOf(module), seed);
   ft::State state = ft::initState(module, seed);
   for (auto parameter : module.getOps<ft::ParameterOp>()) {
     // What starts at zero would hide mistakes: LoRA's B, moments, accumulators.
@@ -324,26 +385,53 @@ std::optional<SmallVector<ft::HostValue>> Evaluation::call(func::FuncOp function
   return std::move(*results);
 }
 
+bool Evaluation::runFunction(func::FuncOp function, Outcome &outcome) {
+  ft::State after = start;
+  auto results = call(function, after);
+  if (!results)
+    return false;
+  std::string name = function.getSymName().str();
+  for (auto [index, result] : llvm::enumerate(*results))
+    outcome.values[resultName(name, index)] = {name, "", std::move(result.data)};
+  std::set<std::string> commits;
+  llvm::DenseSet<Operation *> seen;
+  collectCommits(function, commits, seen);
+  for (const std::string &symbol : commits)
+    outcome.values[stateName(name, symbol)] = {name, symbol, std::move(after[symbol].data)};
+  return true;
+}
+
+bool Evaluation::runEntry(launch::EntryOp entry, Outcome &outcome) {
+  ft::State after = start;
+  ScopedDiagnosticHandler handler(module.getContext(), [&](Diagnostic &diagnostic) {
+    message = diagnostic.str();
+    return success();
+  });
+  FailureOr<launch::Buffers> results =
+      launch::runEntry(module, entry, inputs.inputs(entry, seed), after);
+  if (failed(results))
+    return false;
+  outcome.launches = true;
+  std::string name = entry.getSymName().str();
+  for (auto &[output, value] : *results) {
+    bool isNorm = output == "grad_norm" && name != "update";
+    outcome.values[resultName(name, isNorm ? 1 : 0)] = {name, "", std::move(value.data)};
+  }
+  for (auto &[symbol, value] : after)
+    if (auto old = start.find(symbol); old == start.end() || old->second.data != value.data)
+      outcome.values[stateName(name, symbol)] = {name, symbol, std::move(value.data)};
+  return true;
+}
+
 Outcome Evaluation::run(const Runnable &runnable) {
   Outcome outcome;
   outcome.start = start;
-  for (func::FuncOp function : runnable.functions) {
-    ft::State after = start;
-    auto results = call(function, after);
-    if (!results) {
-      outcome.failure = message;
-      return outcome;
-    }
-    std::string name = function.getSymName().str();
-    outcome.functions.insert(name);
-    for (auto [index, result] : llvm::enumerate(*results))
-      outcome.values[resultName(name, index)] = {name, "", std::move(result.data)};
-    std::set<std::string> commits;
-    llvm::DenseSet<Operation *> seen;
-    collectCommits(function, commits, seen);
-    for (const std::string &symbol : commits)
-      outcome.values[stateName(name, symbol)] = {name, symbol, std::move(after[symbol].data)};
-  }
+  outcome.functions = runnable.names();
+  bool ran =
+      llvm::all_of(runnable.functions, [&](func::FuncOp f) { return runFunction(f, outcome); }) &&
+      llvm::all_of(runnable.entries, [&](launch::EntryOp e) { return runEntry(e, outcome); });
+  if (!ran)
+    outcome.failure = message;
   return outcome;
 }
 
