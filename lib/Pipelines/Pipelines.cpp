@@ -93,7 +93,8 @@ Status ftc::buildPipeline(OpPassManager &manager, ModuleOp module, const std::st
     if (end == std::size(steps))
       return makeError("--stop-after", quoted(stopAfter) + " is no step; expected " +
                                            kFrontendStep.str() + ", " +
-                                           llvm::join(pipelineSteps(), ", "));
+                                           llvm::join(pipelineSteps(), ", ") +
+                                           didYouMean(stopAfter, pipelineSteps()));
     ++end;
   } else if (stopAfter == kFrontendStep) {
     end = 0;

@@ -99,7 +99,7 @@ PassValidator::~PassValidator() = default;
 
 /// Whether a module can be run; otherwise `verdict` says why not.
 static bool canRun(const Runnable &runnable, double limit, Verdict &verdict) {
-  if (runnable.functions.empty()) {
+  if (runnable.empty()) {
     verdict.kind =
         runnable.obstacles.empty() || runnable.launches ? Verdict::nothing : Verdict::notRun;
     if (verdict.kind == Verdict::notRun)
@@ -127,9 +127,9 @@ void PassValidator::runBeforePass(Pass *pass, Operation *op) {
   if (!state->frames.empty())
     state->known.clear();
   Frame frame{{}, Runnable(), {Verdict::agrees, flagOf(pass), "", module.getLoc(), ""}};
-  if (canRun(Runnable::of(module), options.limit, frame.verdict)) {
+  if (canRun(Runnable::of(module, state->inputs), options.limit, frame.verdict)) {
     frame.before = module.clone();
-    frame.runnable = Runnable::of(*frame.before);
+    frame.runnable = Runnable::of(*frame.before, state->inputs);
     state->inputs.learn(frame.runnable);
   }
   state->frames.push_back(std::move(frame));
@@ -163,15 +163,13 @@ void PassValidator::runAfterPass(Pass *pass, Operation *op) {
 
 //===-- Comparison --------------------------------------------------------===//
 
-/// A function that could be run and cannot be any more, though it is there.
+/// A function that could be run and cannot any more, though it is there.
 static std::string newObstacle(const Runnable &before, const Runnable &now, ModuleOp module) {
-  for (func::FuncOp function : before.functions) {
-    StringRef name = function.getSymName();
-    bool runs = llvm::any_of(now.functions, [&](func::FuncOp f) { return f.getSymName() == name; });
-    if (!runs && module.lookupSymbol(name))
-      return now.obstacles.empty() ? "@" + name.str() + " takes or returns other than tensors"
+  std::set<std::string> runs = now.names();
+  for (const std::string &name : before.names())
+    if (!runs.count(name) && module.lookupSymbol(name))
+      return now.obstacles.empty() ? "@" + name + " takes or returns what it did not"
                                    : now.obstacles.front();
-  }
   return "";
 }
 
@@ -206,8 +204,9 @@ static std::string checkSlopes(Evaluation &evaluation, const Outcome &now) {
 
 Verdict PassValidator::compare(Pass *pass, Frame &frame, ModuleOp module) {
   Verdict verdict = frame.verdict;
-  Runnable now = Runnable::of(module);
-  if (now.launches) {
+  Runnable now = Runnable::of(module, state->inputs);
+  // At the launch level anything may be left beside what can be run.
+  if (now.launches && now.empty()) {
     verdict.kind = Verdict::nothing;
     return verdict;
   }
@@ -217,20 +216,28 @@ Verdict PassValidator::compare(Pass *pass, Frame &frame, ModuleOp module) {
     verdict.text = verdict.pass + " is not validated: behind it " + obstacle;
     return verdict;
   }
-  if (!now.functions.empty() && !canRun(now, options.limit, verdict))
+  if (!now.empty() && !canRun(now, options.limit, verdict))
     return verdict;
 
   ValueChanges changes;
   if (auto *declared = dynamic_cast<ChangesValues *>(pass))
     changes = declared->valueChanges();
-  bool isStep = module->hasAttr(ft::kTokensAttr);
+  bool isStep = module->hasAttr(ft::kTokensAttr) || module->hasAttr(launch::kTokensAttr);
   std::vector<Outcome> next;
   for (auto [index, seed] : llvm::enumerate(kSeeds)) {
-    Evaluation old(*frame.before, state->inputs, seed), evaluation(module, state->inputs, seed);
-    applyChanges(changes, old.state());
+    Evaluation evaluation(module, state->inputs, seed);
     applyChanges(changes, evaluation.state());
+    // Of the module before the pass, where it is needed.
+    std::optional<Evaluation> made;
+    auto old = [&, seed = seed]() -> Evaluation & {
+      if (!made) {
+        made.emplace(*frame.before, state->inputs, seed);
+        applyChanges(changes, made->state());
+      }
+      return *made;
+    };
     Outcome before = changes.empty() && index < state->known.size() ? std::move(state->known[index])
-                                                                    : old.run(frame.runnable);
+                                                                    : old().run(frame.runnable);
     if (!before.failure.empty()) {
       verdict.kind = Verdict::notRun;
       verdict.text = verdict.pass + " is not validated: on random inputs " + before.failure;
@@ -256,7 +263,7 @@ Verdict PassValidator::compare(Pass *pass, Frame &frame, ModuleOp module) {
                                    who, difference.what, seed);
       if (difference.traceable) {
         FirstSite site =
-            firstSite(old.trace(difference.before), evaluation.trace(difference.after));
+            firstSite(old().trace(difference.before), evaluation.trace(difference.after));
         verdict.text += site.text;
         if (site.op)
           verdict.location = site.op->getLoc();
@@ -276,8 +283,8 @@ Verdict PassValidator::compare(Pass *pass, Frame &frame, ModuleOp module) {
 }
 
 double ftc::validationWork(ModuleOp module) {
-  Runnable runnable = Runnable::of(module);
-  if (runnable.functions.empty())
+  Runnable runnable = Runnable::of(module, Inputs());
+  if (runnable.empty())
     return 0;
   // The entry points that the pipeline makes of @forward: it alone once, and thrice with a backward
   // of twice its work.
@@ -296,8 +303,7 @@ Error ftc::findingError(const Verdict &finding, const std::string &reproducer) {
 
 PassRun ftc::validatePasses(ModuleOp module, const std::string &reproducer, unsigned &checked) {
   auto manager = std::make_unique<PassManager>(module.getContext(), ModuleOp::getOperationName());
-  // The last step that leaves ft: what comes behind it is checked by executing packages.
-  if (Status status = buildPipeline(*manager, module, "ft-form-kernels"); !status)
+  if (Status status = buildPipeline(*manager, module, ""); !status)
     return {std::move(status)};
   std::string skipped;
   std::optional<Verdict> finding;

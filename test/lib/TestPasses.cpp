@@ -4,6 +4,7 @@
 #include "TestPasses.h"
 
 #include "dialects/FT/IR/FT.h"
+#include "dialects/Launch/IR/Launch.h"
 #include "ftc/Analysis/ValueChanges.h"
 
 #include "mlir/Pass/Pass.h"
@@ -50,6 +51,15 @@ struct ChangePass : PassWrapper<ChangePass, OperationPass<ModuleOp>> {
   void runOnOperation() override { doubleLastScale(getOperation()); }
 };
 
+struct OverlapPass : PassWrapper<OverlapPass, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(OverlapPass)
+  StringRef getArgument() const override { return "test-overlap"; }
+  StringRef getDescription() const override { return "Put every buffer of the arena at its start"; }
+  void runOnOperation() override {
+    getOperation().walk([](launch::AllocOp op) { op.setOffset(0); });
+  }
+};
+
 struct RoundPass : PassWrapper<RoundPass, OperationPass<ModuleOp>>, ChangesValues {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(RoundPass)
   RoundPass() = default;
@@ -88,5 +98,6 @@ void ftc::test::registerTestPasses() {
   PassRegistration<CrashPass>();
   PassRegistration<FailPass>();
   PassRegistration<ChangePass>();
+  PassRegistration<OverlapPass>();
   PassRegistration<RoundPass>();
 }

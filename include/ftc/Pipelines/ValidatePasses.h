@@ -26,7 +26,7 @@ struct Verdict {
     differs,  ///< one does not: `text` is the finding
     tooLarge, ///< more work than the limit allows
     notRun,   ///< functions of ft that the interpreter cannot run, or the inputs do not fit
-    nothing   ///< nothing to run, as at the launch level
+    nothing   ///< nothing to run
   };
   Kind kind;
   std::string pass; ///< its flag; a nested pipeline is one pass, such as `func.func(cse)`
@@ -47,13 +47,13 @@ struct ValidationOptions {
   std::function<void(const Verdict &)> tell;
 };
 
-/// Evaluates the public functions of a module of the ft dialect in double precision before and
-/// after each pass, on several seeds of random inputs: results and committed parameters, which of
-/// a training step are the loss, all gradients, and parameters, moments and accumulators after a
-/// step. Where a backward appears, its gradients are held against finite differences of the loss.
-/// Around a pass that changes values on purpose (ftc/Analysis/ValueChanges.h) both runs start from
-/// state that carries the change. The first pass after which a value differs is kept; what comes
-/// behind it is not looked at.
+/// Evaluates the public functions of a module of the ft dialect, and the entry points of launches
+/// that are made of them, in double precision before and after each pass, on several seeds of
+/// random inputs: results and committed parameters, which of a training step are the loss, all
+/// gradients, and parameters, moments and accumulators after a step. Where a backward appears, its
+/// gradients are held against finite differences of the loss. Around a pass that changes values on
+/// purpose (ftc/Analysis/ValueChanges.h) both runs start from state that carries the change. The
+/// first pass after which a value differs is kept; what comes behind it is not looked at.
 class PassValidator : public mlir::PassInstrumentation {
 public:
   explicit PassValidator(ValidationOptions options = {});
@@ -77,10 +77,9 @@ private:
   std::optional<Verdict> found;
 };
 
-/// Takes `module` (a forward step, small) through every pass before the launch dialect under a
-/// PassValidator. A finding is an error that names the pass, the value and its site, and leaves a
-/// reproducer at that path, as does a pass that fails or crashes. `checked` is how many passes
-/// changed nothing.
+/// Takes `module` (a forward step, small) through every pass under a PassValidator. A finding is an
+/// error that names the pass, the value and its site, and leaves a reproducer at that path, as does
+/// a pass that fails or crashes. `checked` is how many passes changed nothing.
 PassRun validatePasses(mlir::ModuleOp module, const std::string &reproducer, unsigned &checked);
 
 /// A finding as an error, with its reproducer written to that path.
