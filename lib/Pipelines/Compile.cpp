@@ -45,6 +45,13 @@ static Status parseMlirFlags(const CompileOptions &options, const std::string &p
   return Status::ok();
 }
 
+static PipelineOptions pipelineOptions(const CompileOptions &options) {
+  PipelineOptions pipeline;
+  pipeline.stopAfter = options.stopAfter;
+  pipeline.disabled = options.disabledPasses;
+  return pipeline;
+}
+
 static Status runPasses(ModuleOp module, const CompileOptions &options,
                         DiagnosticCollector &diagnostics) {
   PassManager manager(module.getContext(), ModuleOp::getOperationName());
@@ -56,7 +63,7 @@ static Status runPasses(ModuleOp module, const CompileOptions &options,
   }
   TimingScope scope = timing.getRootScope();
   manager.enableTiming(scope);
-  if (Status status = buildPipeline(manager, module, options.stopAfter); !status)
+  if (Status status = buildPipeline(manager, module, pipelineOptions(options)); !status)
     return status;
   if (llvm::is_contained(options.mlirFlags, "--dump-pass-pipeline")) {
     manager.dump();

@@ -20,7 +20,10 @@ def ConvertFTToLaunch : Pass<"convert-ft-to-launch", "mlir::ModuleOp"> {
     Option<"logitsBytes", "logits-bytes", "int64_t", "67108864",
            "Most bytes of logits that are held at once (but at least 64 rows)">,
     Option<"attentionTile", "attention-tile", "int64_t", "64",
-           "Query and key rows of an attention tile">
+           "Query and key rows of an attention tile">,
+    Option<"inPlace", "in-place", "bool", "true",
+           "Let results take buffers of operands and of states; without it each has its own, and "
+           "commits are copies">
   ];
   let dependentDialects = ["ftc::launch::LaunchDialect", "mlir::arith::ArithDialect",
                            "mlir::math::MathDialect"];
@@ -33,6 +36,8 @@ def PlanArena : Pass<"launch-plan-arena", "mlir::ModuleOp"> {
     buffers are placed first, each at the lowest gap that fits best. The module's
     `launch.arena_bytes` is the largest arena of its entry points.
   }];
+  let options = [Option<"reuse", "reuse", "bool", "true",
+                        "Let buffers share bytes; without it they lie one behind the other">];
   let dependentDialects = ["ftc::launch::LaunchDialect"];
 }
 

@@ -46,6 +46,8 @@ def PruneGraph : Pass<"ft-prune-graph", "mlir::ModuleOp"> {
     rule. Reports how many weight gradients went and how many bytes of forward values the backward
     no longer reads.
   }];
+  let options = [Option<"off", "off", "bool", "false",
+                        "Leave the graph as it is, with a report that says so">];
   let dependentDialects = ["ftc::ft::FTDialect"];
 }
 
@@ -55,8 +57,11 @@ def FormKernels : Pass<"ft-form-kernels", "mlir::ModuleOp"> {
     Every value op moves into an `ft.kernel`. Elementwise chains are one `map`; a norm takes in the
     elementwise ops that make its input and those that use its result; a product takes in the
     addition behind it; the gradients of attention with respect to keys and values are one kernel;
-    so is cross-entropy with its gradients.
+    so is cross-entropy with its gradients. An op that nobody reads has a kernel too: to remove it is
+    another pass's work.
   }];
+  let options = [Option<"fusion", "fusion", "bool", "true",
+                        "Group ops; without it each op has a kernel of its own">];
   let dependentDialects = ["ftc::ft::FTDialect"];
 }
 
