@@ -111,6 +111,11 @@ bool EntryBuilder::isFree(Value buffer, ArrayRef<Value> allowed) {
 Value EntryBuilder::bufferFor(Value result, ArrayRef<Value> inPlace) {
   auto tensor = cast<RankedTensorType>(result.getType());
   auto type = MemRefType::get(tensor.getShape(), tensor.getElementType());
+  if (!options.inPlace) {
+    Value buffer = allocate(nameOf(result), type);
+    hold(buffer, result);
+    return buffer;
+  }
   for (Operation *user : result.getUsers()) {
     auto commit = dyn_cast<ft::CommitOp>(user);
     if (!commit)

@@ -20,6 +20,7 @@ using StateTable = llvm::DenseMap<mlir::StringAttr, launch::StateOp>;
 struct LaunchOptions {
   int64_t logitsBytes;
   int64_t attentionTile;
+  bool inPlace = true;
 };
 
 /// A kernel's launch: what EntryBuilder::launch needs beside the kernel.

@@ -48,7 +48,7 @@ struct ConvertFTToLaunchPass : ftc::impl::ConvertFTToLaunchBase<ConvertFTToLaunc
     }
 
     PassReport report{"convert-ft-to-launch", {}, {}};
-    LaunchOptions options{logitsBytes, attentionTile};
+    LaunchOptions options{logitsBytes, attentionTile, inPlace};
     std::optional<KernelTable> kernels;
     SmallVector<func::FuncOp> functions(module.getOps<func::FuncOp>());
     for (func::FuncOp function : functions) {
@@ -61,6 +61,8 @@ struct ConvertFTToLaunchPass : ftc::impl::ConvertFTToLaunchBase<ConvertFTToLaunc
       if (failed(convert(function, entry, *kernels, states, options, report)))
         return signalPassFailure();
     }
+    if (!inPlace)
+      report.remarks.push_back("results in place are switched off");
     if (kernels)
       report.statistics.emplace_back("kernels", kernels->size());
     for (func::FuncOp function : functions)

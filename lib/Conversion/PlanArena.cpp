@@ -27,6 +27,16 @@ struct Placed {
   int64_t offset, end;
 };
 
+/// One behind the other; returns the arena's bytes.
+int64_t placeApart(ArrayRef<LiveBuffer> buffers, std::vector<int64_t> &offsets) {
+  int64_t arena = 0;
+  for (const LiveBuffer &buffer : buffers) {
+    offsets.push_back(arena);
+    arena += buffer.bytes;
+  }
+  return arena;
+}
+
 /// Offsets of the buffers, in their order; returns the arena's bytes.
 int64_t place(ArrayRef<LiveBuffer> buffers, std::vector<int64_t> &offsets) {
   std::vector<unsigned> order(buffers.size());
@@ -67,6 +77,8 @@ int64_t place(ArrayRef<LiveBuffer> buffers, std::vector<int64_t> &offsets) {
 }
 
 struct PlanArenaPass : ftc::impl::PlanArenaBase<PlanArenaPass> {
+  using ftc::impl::PlanArenaBase<PlanArenaPass>::PlanArenaBase;
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     OpBuilder builder(&getContext());
@@ -75,7 +87,8 @@ struct PlanArenaPass : ftc::impl::PlanArenaBase<PlanArenaPass> {
     for (auto entry : module.getOps<EntryOp>()) {
       Lifetimes lifetimes = Lifetimes::of(entry);
       std::vector<int64_t> offsets;
-      int64_t bytes = place(lifetimes.buffers, offsets);
+      int64_t bytes =
+          reuse ? place(lifetimes.buffers, offsets) : placeApart(lifetimes.buffers, offsets);
       for (auto [buffer, offset] : llvm::zip(lifetimes.buffers, offsets))
         buffer.op->setAttr("offset", builder.getI64IntegerAttr(offset));
       // A buffer that no launch touches needs no room, and must not be taken for an unplanned one.
@@ -93,6 +106,8 @@ struct PlanArenaPass : ftc::impl::PlanArenaBase<PlanArenaPass> {
                         formatBytes(bytes), lifetimes.buffers.size(),
                         lifetimes.peakBytes ? double(bytes) / double(lifetimes.peakBytes) : 1.0));
     }
+    if (!reuse)
+      report.remarks.push_back("reuse of bytes is switched off");
     module->setAttr(kArenaBytesAttr, builder.getI64IntegerAttr(arena));
     addReport(module, report);
   }

@@ -50,6 +50,13 @@ static Status parseMlirFlags(const CompileOptions &options, const std::string &p
   return Status::ok();
 }
 
+static PipelineOptions pipelineOptions(const CompileOptions &options) {
+  PipelineOptions pipeline;
+  pipeline.stopAfter = options.stopAfter;
+  pipeline.disabled = options.disabledPasses;
+  return pipeline;
+}
+
 /// What validating the module at hand has come to.
 struct OwnValidation {
   unsigned checked = 0;
@@ -95,7 +102,7 @@ static PassRun runPasses(ModuleOp module, const CompileOptions &options,
   }
   TimingScope scope = timing.getRootScope();
   manager->enableTiming(scope);
-  if (Status status = buildPipeline(*manager, module, options.stopAfter); !status)
+  if (Status status = buildPipeline(*manager, module, pipelineOptions(options)); !status)
     return {std::move(status)};
   if (llvm::is_contained(options.mlirFlags, "--dump-pass-pipeline")) {
     manager->dump();

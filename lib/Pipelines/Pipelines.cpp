@@ -15,10 +15,18 @@ using namespace mlir;
 using namespace ftc;
 
 namespace {
+/// The optional work that is switched on.
+class Switches {
+public:
+  explicit Switches(const PipelineOptions &options) : options(options) {}
+  bool has(llvm::StringRef name) const { return !llvm::is_contained(options.disabled, name); }
+  const PipelineOptions &options;
+};
+
 /// One pass that leaves a report, what cleans up behind it, and the phase that then holds.
 struct Step {
   llvm::StringLiteral flag;
-  std::unique_ptr<Pass> (*create)();
+  std::unique_ptr<Pass> (*create)(const Switches &);
   bool cleanup;
   llvm::StringLiteral phase; ///< that then holds, of ft-verify-phase or launch-verify-phase
   std::unique_ptr<Pass> (*verify)(const std::string &phase);
@@ -32,24 +40,46 @@ std::unique_ptr<Pass> verifyLaunch(const std::string &phase) {
 /// What holds of a module that the frontend has made.
 constexpr llvm::StringLiteral kForwardPhase = "forward";
 
+constexpr llvm::StringLiteral kCanonicalize = "canonicalize", kCSE = "cse",
+                              kPrune = "ft-prune-graph", kFusion = "ft-form-kernels.fusion",
+                              kInPlace = "convert-ft-to-launch.in-place",
+                              kReuse = "launch-plan-arena.reuse";
+
+std::unique_ptr<Pass> createConversion(const Switches &on) {
+  ConvertFTToLaunchOptions options;
+  options.inPlace = on.has(kInPlace);
+  if (on.options.attentionTile)
+    options.attentionTile = on.options.attentionTile;
+  if (on.options.logitsBytes)
+    options.logitsBytes = on.options.logitsBytes;
+  return createConvertFTToLaunch(options);
+}
+
 // Adapters are attached and inlined on the clean forward graph; the backward comes from the ops'
 // own rules and is complete; pruning follows since frozen weights are what makes gradients dead.
 constexpr Step steps[] = {
-    {"ft-attach-adapters", [] { return ft::createAttachAdapters(); }, false, "bypasses", verifyFt},
-    {"ft-lower-bypasses", [] { return ft::createLowerBypasses(); }, true, "lowered", verifyFt},
-    {"ft-build-backward", [] { return ft::createBuildBackward(); }, false, "backward", verifyFt},
-    {"ft-prune-graph", [] { return ft::createPruneGraph(); }, true, "backward", verifyFt},
-    {"ft-form-kernels", [] { return ft::createFormKernels(); }, false, "kernels", verifyFt},
-    {"convert-ft-to-launch", [] { return createConvertFTToLaunch(); }, false, "launched",
-     verifyLaunch},
-    {"launch-plan-arena", [] { return createPlanArena(); }, false, "planned", verifyLaunch},
+    {"ft-attach-adapters", [](const Switches &) { return ft::createAttachAdapters(); }, false,
+     "bypasses", verifyFt},
+    {"ft-lower-bypasses", [](const Switches &) { return ft::createLowerBypasses(); }, true,
+     "lowered", verifyFt},
+    {"ft-build-backward", [](const Switches &) { return ft::createBuildBackward(); }, false,
+     "backward", verifyFt},
+    {kPrune, [](const Switches &on) { return ft::createPruneGraph({/*off=*/!on.has(kPrune)}); },
+     true, "backward", verifyFt},
+    {"ft-form-kernels",
+     [](const Switches &on) { return ft::createFormKernels({/*fusion=*/on.has(kFusion)}); }, false,
+     "kernels", verifyFt},
+    {"convert-ft-to-launch", createConversion, false, "launched", verifyLaunch},
+    {"launch-plan-arena",
+     [](const Switches &on) { return createPlanArena({/*reuse=*/on.has(kReuse)}); }, false,
+     "planned", verifyLaunch},
 };
 
-void finishStep(OpPassManager &manager, const Step &step) {
-  if (step.cleanup) {
+void finishStep(OpPassManager &manager, const Step &step, const Switches &on) {
+  if (step.cleanup && on.has(kCanonicalize))
     manager.addPass(createCanonicalizerPass());
+  if (step.cleanup && on.has(kCSE))
     manager.addPass(createCSEPass());
-  }
   manager.addPass(step.verify(step.phase.str()));
 }
 
@@ -61,6 +91,19 @@ size_t stepsDone(ModuleOp module) {
       if (steps[i].flag == report.pass)
         done = std::max(done, i + 1);
   return done;
+}
+
+Status checkDisabled(const std::vector<std::string> &disabled) {
+  const std::vector<std::string> optional = optionalPasses();
+  for (const std::string &name : disabled)
+    if (!llvm::is_contained(optional, name))
+      return makeError("--disable-pass",
+                       quoted(name) +
+                           (llvm::is_contained(pipelineSteps(), name)
+                                ? " is needed for a program to run; what can be left out is "
+                                : " is nothing that can be left out; expected ") +
+                           llvm::join(optional, ", "));
+  return Status::ok();
 }
 } // namespace
 
@@ -85,7 +128,24 @@ std::vector<std::string> ftc::remainingSteps(ModuleOp module) {
   return names;
 }
 
+std::vector<std::string> ftc::optionalPasses() {
+  std::vector<std::string> names;
+  for (llvm::StringRef name : {kCanonicalize, kCSE, kPrune, kFusion, kInPlace, kReuse})
+    names.push_back(name.str());
+  return names;
+}
+
 Status ftc::buildPipeline(OpPassManager &manager, ModuleOp module, const std::string &stopAfter) {
+  PipelineOptions options;
+  options.stopAfter = stopAfter;
+  return buildPipeline(manager, module, options);
+}
+
+Status ftc::buildPipeline(OpPassManager &manager, ModuleOp module, const PipelineOptions &options) {
+  if (Status status = checkDisabled(options.disabled); !status)
+    return status;
+  const Switches on(options);
+  const std::string &stopAfter = options.stopAfter;
   size_t begin = stepsDone(module), end = std::size(steps);
   if (!stopAfter.empty() && stopAfter != kFrontendStep) {
     for (end = 0; end < std::size(steps) && steps[end].flag != stopAfter; ++end)
@@ -108,11 +168,11 @@ Status ftc::buildPipeline(OpPassManager &manager, ModuleOp module, const std::st
     manager.addPass(verifyFt(kForwardPhase.str()));
   // What a dump right behind a pass has not been through yet.
   else if (end > begin || stopAfter.empty())
-    finishStep(manager, steps[begin - 1]);
+    finishStep(manager, steps[begin - 1], on);
   for (size_t i = begin; i < end; ++i) {
-    manager.addPass(steps[i].create());
+    manager.addPass(steps[i].create(on));
     if (i + 1 < end || stopAfter.empty())
-      finishStep(manager, steps[i]);
+      finishStep(manager, steps[i], on);
   }
   return Status::ok();
 }

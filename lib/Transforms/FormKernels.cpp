@@ -11,6 +11,7 @@
 //   - a norm takes in the elementwise group that makes its input;
 //   - an elementwise op joins a group that reads one of its operands (one pass instead of two);
 //   - gradients of attention for keys and values join, and cross-entropy's gradients the loss.
+// Without fusion every op is a group of its own.
 //===----------------------------------------------------------------------===//
 #include "ftc/Analysis/Report.h"
 #include "ftc/Mutants.h"
@@ -68,7 +69,7 @@ bool accumulates(KernelFamily family) {
 
 class Former {
 public:
-  explicit Former(Block &block) : block(block) {}
+  Former(Block &block, bool fusion) : block(block), fusion(fusion) {}
 
   /// Forms the kernels of the block; returns how many of each family.
   std::map<std::string, int64_t> run() {
@@ -139,6 +140,10 @@ private:
   }
 
   void place(Operation *op, KernelFamily family) {
+    if (!fusion) {
+      open(op, family);
+      return;
+    }
     if (family == KernelFamily::map)
       return placeElementwise(op);
     if (family == KernelFamily::row_reduce) {
@@ -253,8 +258,9 @@ private:
         if (!members.contains(operand.getDefiningOp()))
           inputs.insert(operand);
       for (Value result : op->getResults())
-        if (llvm::any_of(result.getUsers(),
-                         [&](Operation *user) { return !members.contains(user); }))
+        if (op->use_empty() || llvm::any_of(result.getUsers(), [&](Operation *user) {
+              return !members.contains(user);
+            }))
           outputs.push_back(result);
     }
     OpBuilder builder(last);
@@ -277,23 +283,28 @@ private:
   }
 
   Block &block;
+  bool fusion;
   SmallVector<std::unique_ptr<Group>> groups;
   llvm::DenseMap<Operation *, Group *> byOp;
 };
 
 struct FormKernelsPass : ft::impl::FormKernelsBase<FormKernelsPass> {
+  using ft::impl::FormKernelsBase<FormKernelsPass>::FormKernelsBase;
+
   void runOnOperation() override {
     PassReport report{"ft-form-kernels", {}, {}};
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (!function.getBody().hasOneBlock())
         continue; // a declaration, or none of ours
       int64_t total = 0;
-      for (auto &[family, count] : Former(function.getBody().front()).run()) {
+      for (auto &[family, count] : Former(function.getBody().front(), fusion).run()) {
         report.statistics.emplace_back(function.getName().str() + "." + family, count);
         total += count;
       }
       report.remarks.push_back(llvm::formatv("{0}: {1} kernels", function.getName(), total));
     }
+    if (!fusion)
+      report.remarks.push_back("fusion is switched off");
     addReport(getOperation(), report);
   }
 };

@@ -53,8 +53,14 @@ static int64_t savedBytes(Block &block) {
 
 namespace {
 struct PruneGraphPass : ft::impl::PruneGraphBase<PruneGraphPass> {
+  using ft::impl::PruneGraphBase<PruneGraphPass>::PruneGraphBase;
+
   void runOnOperation() override {
     PassReport report{"ft-prune-graph", {}, {}};
+    if (off) {
+      report.remarks.push_back("switched off");
+      return addReport(getOperation(), report);
+    }
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (!function.getBody().hasOneBlock())
         continue; // a declaration, or none of ours

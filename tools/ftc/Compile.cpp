@@ -18,7 +18,7 @@ struct Flags {
   std::vector<std::string> adapters;
   std::string model, train, from, target = "cpu", cpuArch = "x86-64-v3", emit = "package";
   std::string stopAfter, report, output;
-  std::vector<std::string> mlirFlags;
+  std::vector<std::string> disabledPasses, mlirFlags;
   bool validatePasses = false;
   // Parts of the interface that are announced and not there yet.
   std::string gpuArch, mesh, memoryBudget, fuseAdapters = "none";
@@ -65,6 +65,7 @@ Status compile(const Flags &flags, const std::string &programName) {
   options.stopAfter = flags.stopAfter;
   options.report = flags.report;
   options.output = flags.output;
+  options.disabledPasses = flags.disabledPasses;
   options.mlirFlags = flags.mlirFlags;
   options.validatePasses = flags.validatePasses;
   return runCompile(options, programName);
@@ -107,6 +108,9 @@ Command compileCommand(const std::string &programName) {
       .choices = {"package", "mlir", "cuda"};
   command.option("--stop-after", "PASS", &flags->stopAfter,
                  "stop after this pass (with --emit=mlir: print what it made)");
+  command.list(
+      "--disable-pass", "PASS", &flags->disabledPasses,
+      "leave optional work out, such as ft-prune-graph; any other word lists what there is");
   command.option("--report", "R.json", &flags->report, "write what each pass did and took, JSON");
   command.option("--gpu-arch", "ARCH", &flags->gpuArch, "for --target=cuda (not supported yet)");
   command.option("--mesh", "AXES", &flags->mesh, "devices, such as tp=2,dp=2 (not supported yet)");

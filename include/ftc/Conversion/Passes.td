@@ -24,7 +24,10 @@ def ConvertFTToLaunch : Pass<"convert-ft-to-launch", "mlir::ModuleOp"> {
     Option<"logitsBytes", "logits-bytes", "int64_t", "67108864",
            "Most bytes of logits that are held at once (but at least 64 rows)">,
     Option<"attentionTile", "attention-tile", "int64_t", "64",
-           "Query and key rows of an attention tile">
+           "Query and key rows of an attention tile">,
+    Option<"inPlace", "in-place", "bool", "true",
+           "Let results take buffers of operands and of states; without it each has its own, and "
+           "commits are copies">
   ];
   let dependentDialects = ["ftc::launch::LaunchDialect", "mlir::arith::ArithDialect",
                            "mlir::math::MathDialect"];
@@ -38,6 +41,8 @@ def PlanArena : Pass<"launch-plan-arena", "mlir::ModuleOp"> {
     `launch.arena_bytes` is the largest arena of its entry points. Planning again gives the same
     plan. A module without entry points is no error: there is nothing to place.
   }];
+  let options = [Option<"reuse", "reuse", "bool", "true",
+                        "Let buffers share bytes; without it they lie one behind the other">];
   let dependentDialects = ["ftc::launch::LaunchDialect"];
 }
 

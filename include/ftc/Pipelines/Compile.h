@@ -18,12 +18,13 @@ struct CompileOptions {
   std::string train;   ///< YAML or JSON; empty: defaults
   std::string from;    ///< IR to go on from; excludes the three above
   std::string target = "cpu", cpuArch = "x86-64-v3";
-  std::string emit = "package";       ///< `package` or `mlir`
-  std::string stopAfter;              ///< step to stop after; needs `mlir`
-  std::string report;                 ///< JSON with wall-clock times
-  std::string output;                 ///< file; `-` or empty with `mlir`: standard output
-  std::vector<std::string> mlirFlags; ///< passed to LLVM's command line
-  bool validatePasses = false;        ///< run a small twin around every pass first
+  std::string emit = "package";            ///< `package` or `mlir`
+  std::string stopAfter;                   ///< step to stop after; needs `mlir`
+  std::string report;                      ///< JSON with wall-clock times
+  std::string output;                      ///< file; `-` or empty with `mlir`: standard output
+  std::vector<std::string> disabledPasses; ///< optional work to leave out
+  std::vector<std::string> mlirFlags;      ///< passed to LLVM's command line
+  bool validatePasses = false;             ///< run a small twin around every pass first
 };
 
 /// Compiles, writes the output whole or not at all, prints warnings on standard error and a summary

@@ -29,9 +29,25 @@ std::vector<std::string> pipelinePhases();
 /// is planned, all when it comes from the frontend.
 std::vector<std::string> remainingSteps(mlir::ModuleOp module);
 
-/// Adds the passes from behind the module's last step up to and with `stopAfter` (empty: all).
-/// Cleanup between steps (canonicalization, CSE) and the checks of each phase are included. An
-/// unknown step, or one that the module has already passed, is an error.
+/// How a pipeline differs from the whole one.
+struct PipelineOptions {
+  std::string stopAfter;             ///< the last step; empty: all
+  std::vector<std::string> disabled; ///< optional work to leave out, of optionalPasses()
+  int64_t attentionTile = 0;         ///< of convert-ft-to-launch; 0: its default
+  int64_t logitsBytes = 0;           ///< likewise
+};
+
+/// What `disabled` may name: the cleanups between steps, a step that only makes a program smaller,
+/// and, as STEP.PART, the part of a mandatory step that is an optimization.
+std::vector<std::string> optionalPasses();
+
+/// Adds the passes from behind the module's last step up to and with `stopAfter`. Cleanup between
+/// steps (canonicalization, CSE) and the checks of each phase are included. An unknown step, or one
+/// that the module has already passed, is an error, as is disabled work that is not optional. A
+/// step that is switched off leaves a report that says so: the module has been through it.
+Status buildPipeline(mlir::OpPassManager &manager, mlir::ModuleOp module,
+                     const PipelineOptions &options);
+/// With nothing disabled.
 Status buildPipeline(mlir::OpPassManager &manager, mlir::ModuleOp module,
                      const std::string &stopAfter);
 

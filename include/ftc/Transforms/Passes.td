@@ -47,6 +47,8 @@ def PruneGraph : Pass<"ft-prune-graph", "mlir::ModuleOp"> {
     rule. Reports how many weight gradients went and how many bytes of forward values the backward
     no longer reads. Nothing is an error: what cannot be pruned stays.
   }];
+  let options = [Option<"off", "off", "bool", "false",
+                        "Leave the graph as it is, with a report that says so">];
   let dependentDialects = ["ftc::ft::FTDialect"];
 }
 
@@ -57,8 +59,11 @@ def FormKernels : Pass<"ft-form-kernels", "mlir::ModuleOp"> {
     elementwise ops that make its input and those that use its result; a product takes in the
     addition behind it; the gradients of attention with respect to keys and values are one kernel;
     so is cross-entropy with its gradients. Ops are grouped by the interfaces that they implement,
-    whatever their dialect. A function of several blocks is left alone, which is no error here.
+    whatever their dialect. An op that nobody reads has a kernel too: to remove it is another pass's
+    work. A function of several blocks is left alone, which is no error here.
   }];
+  let options = [Option<"fusion", "fusion", "bool", "true",
+                        "Group ops; without it each op has a kernel of its own">];
   let dependentDialects = ["ftc::ft::FTDialect"];
 }
 

@@ -6,6 +6,7 @@
 #define FTC_TEST_UNIT_PIPELINES_CASES_H
 
 #include <cstdint>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -17,20 +18,23 @@ enum class Layout {
   cuSeqlens,   ///< rank 1 with cu_seqlens
   positionIds, ///< rank 1, a segment begins where position_ids is 0
   rowsLeft,    ///< rank 2, padded in front, the padding holds other ids
-  rowsRight    ///< rank 2, padded behind
+  rowsRight,   ///< rank 2, padded behind
+  rowsWhole,   ///< rank 2, every row full, no mask
+  oneSegment   ///< rank 1, one segment, which nothing says
 };
 
 /// One training program and the shape of its batches.
 struct Case {
-  const char *name;
-  const char *model;            ///< members of config.json that differ from the small Llama's
-  const char *adapter;          ///< members of adapter_config.json; null: the model's own weights
-  const char *train;            ///< members of the training config
-  std::vector<int64_t> lengths; ///< of the segments; what is left of the step is dead
+  std::string name;
+  std::string model;                  ///< members of config.json that differ from the small Llama's
+  std::optional<std::string> adapter; ///< members of adapter_config.json; none: the model's weights
+  std::string train;                  ///< members of the training config
+  std::vector<int64_t> lengths;       ///< of the segments; what is left of the step is dead
   Layout layout = Layout::cuSeqlens;
-  int64_t attentionTile = 0;     ///< of convert-ft-to-launch; 0: its default
-  int64_t logitsBytes = 0;       ///< likewise
-  const char *dtype = "float32"; ///< of the weights on disk
+  int64_t attentionTile = 0;              ///< of convert-ft-to-launch; 0: its default
+  int64_t logitsBytes = 0;                ///< likewise
+  std::string dtype = "float32";          ///< of the weights on disk
+  std::vector<std::string> disabled = {}; ///< optional passes to leave out
 };
 
 inline void PrintTo(const Case &one, std::ostream *os) { *os << one.name; }

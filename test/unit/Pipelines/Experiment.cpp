@@ -5,7 +5,6 @@
 #include "Experiment.h"
 
 #include "../Frontend/TestFiles.h"
-#include "ftc/Conversion/Passes.h"
 #include "ftc/Frontend/ForwardBuilder.h"
 #include "ftc/Interpreter/LaunchInterpreter.h"
 #include "ftc/Package/Writer.h"
@@ -69,7 +68,7 @@ void Experiment::build() {
   AdapterSpec adapter = AdapterSpec::fullFineTuning();
   if (one.adapter) {
     Result<AdapterConfig> lora =
-        readAdapterConfig(folder.write("adapter_config.json", object(kAdapter, one.adapter)));
+        readAdapterConfig(folder.write("adapter_config.json", object(kAdapter, *one.adapter)));
     if (!lora)
       return fail(lora.error().str());
     adapter.lora = std::move(*lora);
@@ -85,13 +84,13 @@ void Experiment::build() {
   module = std::move(*built);
   EXPECT_EQ(warnings, std::vector<std::string>());
   Builder b(&context);
-  auto hash = [&](StringRef key, const char *text) {
-    return b.getNamedAttr(key, b.getStringAttr(hash128(text ? text : "").hex()));
+  auto hash = [&](StringRef key, const std::string &text) {
+    return b.getNamedAttr(key, b.getStringAttr(hash128(text).hex()));
   };
   module.get()->setAttr(
       kPackageAttr,
       b.getDictionaryAttr(
-          {hash("model_hash", one.model), hash("adapter_hash", one.adapter),
+          {hash("model_hash", one.model), hash("adapter_hash", one.adapter.value_or("")),
            hash("train_hash", one.train),
            b.getNamedAttr("train_config", b.getStringAttr(json::dump(train.toValue()))),
            b.getNamedAttr("vocab", b.getI64IntegerAttr(vocab)),
@@ -105,32 +104,19 @@ void Experiment::fail(const std::string &what) {
 
 void Experiment::advance(StringRef step) {
   PassManager manager(&context, ModuleOp::getOperationName());
-  if (Status status = buildPipeline(manager, *module, step.str()); !status)
+  PipelineOptions options;
+  options.stopAfter = step.str();
+  options.disabled = one.disabled;
+  options.attentionTile = one.attentionTile;
+  options.logitsBytes = one.logitsBytes;
+  if (Status status = buildPipeline(manager, *module, options); !status)
     return fail(status.error().str());
   if (mlir::failed(manager.run(*module)))
     fail("the passes up to " + step.str() + " failed");
 }
 
-void Experiment::lower(StringRef step) {
-  if (!one.attentionTile)
-    return advance(step);
-  PassManager manager(&context, ModuleOp::getOperationName());
-  ConvertFTToLaunchOptions options;
-  options.attentionTile = one.attentionTile;
-  options.logitsBytes = one.logitsBytes;
-  if (step == "convert-ft-to-launch")
-    manager.addPass(createConvertFTToLaunch(options));
-  else
-    manager.addPass(createPlanArena());
-  if (mlir::failed(manager.run(*module)))
-    fail(step.str() + " failed");
-}
-
 std::vector<uint8_t> Experiment::compile() {
-  if (llvm::is_contained(remainingSteps(*module), "ft-form-kernels"))
-    advance("ft-form-kernels");
-  lower("convert-ft-to-launch");
-  lower("launch-plan-arena");
+  advance("");
   if (failed)
     return {};
   FailureOr<cpu::CompiledKernels> kernels = cpu::compileKernels(*module);
@@ -248,7 +234,7 @@ ftc_run ftc::test::makeStep(double items, int64_t step) {
 //===-- Interpreting ------------------------------------------------------===//
 
 std::vector<double> Experiment::run(StringRef name, const Data &data, const ftc_run &step,
-                                    State &state, uint64_t deadSeed, EvaluationOptions options) {
+                                    State &state, uint64_t deadSeed, EvaluationOptions evaluation) {
   HostValue ids{{tokens()}, {}}, labels{{tokens()}, {}};
   std::vector<int64_t> bounds = {0}, positions;
   for (const Sequence &sequence : data) {
@@ -300,7 +286,7 @@ std::vector<double> Experiment::run(StringRef name, const Data &data, const ftc_
   if (function.getNumArguments() > 1)
     arguments = {ids, labels, *makeSegments(tokens(), bounds, positions)};
   arguments.push_back(run);
-  Interpreter interpreter(*module, options);
+  Interpreter interpreter(*module, evaluation);
   FailureOr<SmallVector<HostValue>> results = interpreter.runFunction(function, arguments, state);
   longest = std::max(longest, interpreter.longestReduction());
   if (mlir::failed(results)) {

@@ -43,8 +43,6 @@ public:
 
   /// Runs the pipeline up to and with `step`.
   void advance(llvm::StringRef step);
-  /// Runs `convert-ft-to-launch` or `launch-plan-arena`, the former with the case's options.
-  void lower(llvm::StringRef step);
   /// From the formed kernels, or earlier, to a package.
   std::vector<uint8_t> compile();
 
@@ -55,11 +53,11 @@ public:
   ft::State makeState(uint64_t seed = 1) const;
 
   /// Runs a function: `forward`, or an entry point, of ft or of launch. `deadSeed` chooses ids,
-  /// labels and positions of the dead tokens.
+  /// labels and positions of the dead tokens. Entry points of launch are never rounded.
   std::vector<double> run(llvm::StringRef function, const Data &data, const ftc_run &step,
                           ft::State &state, uint64_t deadSeed = 7,
                           ft::EvaluationOptions options = {});
-  /// Terms of the longest sum of any run so far.
+  /// Terms of the longest sum of all runs of functions so far.
   int64_t longestReduction() const { return longest; }
 
 private:
@@ -72,7 +70,7 @@ private:
   std::string diagnostics;
   mlir::ScopedDiagnosticHandler handler;
   TrainConfig train;
-  int64_t vocab = 0, longest = 0;
+  int64_t vocab = 0, longest = 1;
   mlir::OwningOpRef<mlir::ModuleOp> module;
 };
 

@@ -55,7 +55,7 @@ TEST_P(Launches, MeanWhatKernelsMean) {
   launches.advance("ft-form-kernels");
   for (const char *pass : {"convert-ft-to-launch", "launch-plan-arena"}) {
     SCOPED_TRACE(pass);
-    launches.lower(pass);
+    launches.advance(pass);
     ASSERT_TRUE(launches.ok());
     ASSERT_TRUE(launches.get().lookupSymbol<launch::EntryOp>("train_step"));
     expectSameProgram(launches);

@@ -25,7 +25,8 @@ PackagePtr ftc::test::loadPackage(const std::vector<uint8_t> &bytes) {
 
 BatchArrays::BatchArrays(const Experiment &program, const Data &data, Layout layout,
                          uint64_t padSeed) {
-  bool inRows = layout == Layout::rowsLeft || layout == Layout::rowsRight;
+  bool inRows =
+      layout == Layout::rowsLeft || layout == Layout::rowsRight || layout == Layout::rowsWhole;
   auto pad = [&](size_t count) {
     for (size_t i = 0; i < count; ++i) {
       PhiloxCounter bits = philoxBlock(padSeed, /*site=*/2, 0, ids.size());
@@ -56,7 +57,7 @@ BatchArrays::BatchArrays(const Experiment &program, const Data &data, Layout lay
     positions.clear();
   if (layout != Layout::cuSeqlens)
     bounds.clear();
-  if (!inRows)
+  if (!inRows || layout == Layout::rowsWhole)
     mask.clear();
 }
 

@@ -1,0 +1,411 @@
+//===- Check.cpp - one random program, every way there is -----------------===//
+// The same runs on the interpreter and on compiled programs, and what must hold between them.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "Check.h"
+
+#include "../unit/Pipelines/Native.h"
+#include "Texts.h"
+#include "ftc/Interpreter/Tolerance.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <gtest/gtest-spi.h>
+
+using namespace ftc;
+using namespace ftc::ft;
+using namespace ftc::test;
+using llvm::formatv;
+
+namespace {
+/// The reordered sums of the passes, in double.
+constexpr double kLevels = 1e-9;
+constexpr size_t kRoundedRuns = 4, kMostRoundedRuns = 32;
+/// A value in double that is this small beside others of its kind is a sum that has cancelled.
+constexpr double kCancelled = 1e-13;
+
+/// Something that runs entry points on a state.
+class Subject {
+public:
+  virtual ~Subject() = default;
+  virtual void reset(const State &state) = 0;
+  /// The loss, where there is one, and the norm, where there is one.
+  virtual std::vector<double> run(const char *entry, int batch, const ftc_run &step) = 0;
+  virtual State read() = 0;
+};
+
+class Interpreted : public Subject {
+public:
+  Interpreted(Experiment &experiment, const std::vector<Data> &batches,
+              EvaluationOptions options = {}, uint64_t deadSeed = 7)
+      : experiment(experiment), batches(batches), options(options), deadSeed(deadSeed) {}
+
+  void reset(const State &from) override { state = from; }
+  std::vector<double> run(const char *entry, int batch, const ftc_run &step) override {
+    return experiment.run(entry, batch < 0 ? Data() : batches[batch], step, state, deadSeed,
+                          options);
+  }
+  State read() override { return state; }
+
+private:
+  Experiment &experiment;
+  const std::vector<Data> &batches;
+  EvaluationOptions options;
+  uint64_t deadSeed;
+  State state;
+};
+
+class Compiled : public Subject {
+public:
+  Compiled(const Experiment &experiment, const ftc_package *package, const State &start,
+           const std::vector<Data> &batches, int threads, uint64_t padSeed = 3)
+      : native(package, start, threads), before(native.bound()) {
+    for (const Data &data : batches)
+      arrays.emplace_back(experiment, data, experiment.spec().layout, padSeed);
+  }
+
+  void reset(const State &state) override { native.write(state); }
+  std::vector<double> run(const char *entry, int batch, const ftc_run &step) override {
+    ftc_result result = native.run(entry, batch < 0 ? nullptr : &arrays[batch], step);
+    std::vector<double> scalars;
+    if (batch >= 0)
+      scalars.push_back(result.loss);
+    llvm::StringRef name = entry;
+    if (name == "train_step" || name == "update")
+      scalars.push_back(result.grad_norm);
+    return scalars;
+  }
+  State read() override { return native.read(); }
+  bool isFrozen() const { return native.bound() == before; }
+
+private:
+  Native native;
+  std::map<std::string, std::vector<uint8_t>> before;
+  std::vector<BatchArrays> arrays;
+};
+
+/// One run of the check.
+class Checker {
+public:
+  Checker(const Program &program, const CheckOptions &options)
+      : program(program), options(options), batches{batchOf(program, 0), batchOf(program, 1)} {}
+
+  Verdict run() {
+    ::testing::TestPartResultArray failures;
+    {
+      ::testing::ScopedFakeTestPartResultReporter reporter(
+          ::testing::ScopedFakeTestPartResultReporter::INTERCEPT_ONLY_CURRENT_THREAD, &failures);
+      runAll();
+    }
+    for (int i = 0; i < failures.size(); ++i)
+      find("accepted", oneLine(failures.GetTestPartResult(i).message()));
+    return std::move(verdict);
+  }
+
+private:
+  static std::string oneLine(llvm::StringRef text) {
+    llvm::SmallVector<llvm::StringRef> lines;
+    text.split(lines, '\n', -1, /*KeepEmpty=*/false);
+    return llvm::join(lines, "; ");
+  }
+  void find(const char *kind, const std::string &text) { verdict.findings.push_back({kind, text}); }
+
+  void runAll() {
+    const Case plain = caseOf(program);
+    Experiment experiment(plain);
+    if (!experiment.ok())
+      return;
+    experiment.advance("ft-build-backward");
+    if (!experiment.ok())
+      return;
+    start = experiment.makeState(program.data + 1);
+    if (numberOf(program, &Program::step) == 1)
+      for (auto &[symbol, value] : start)
+        for (const char *suffix : {".exp_avg", ".exp_avg_sq", ".grad"})
+          if (llvm::StringRef(symbol).ends_with(suffix))
+            std::fill(value.data.begin(), value.data.end(), 0);
+    for (ParameterOp parameter : experiment.get().getOps<ParameterOp>())
+      if (parameter.getRole() != Role::base && parameter.getRole() != Role::table)
+        changing.push_back(parameter.getSymName().str());
+
+    Interpreted exactly(experiment, batches);
+    exact = observe(exactly);
+    checkDeadTokens(experiment);
+    experiment.advance("ft-prune-graph");
+    for (size_t order = 1; order <= kRoundedRuns; ++order) {
+      Interpreted roughly(experiment, batches, {/*rounded=*/true, order});
+      rounded.push_back(observe(roughly));
+    }
+    longest = experiment.longestReduction();
+    for (const auto &[name, value] : start)
+      if (llvm::StringRef(name).ends_with(".grad"))
+        longest = std::max<int64_t>(longest, value.data.size());
+
+    experiment.advance("launch-plan-arena");
+    if (!experiment.ok())
+      return;
+    Interpreted planned(experiment, batches);
+    checkLevels(observe(planned));
+    checkCompiled(experiment);
+    checkWithout();
+  }
+
+  /// Runs the program's entry points; the name of everything says where it comes from.
+  Trace observe(Subject &subject) {
+    Trace trace;
+    double first = itemsOf(batches[0]), second = itemsOf(batches[1]);
+    auto call = [&](const char *entry, int batch, const ftc_run &step, const std::string &name) {
+      std::vector<double> scalars = subject.run(entry, batch, step);
+      bool hasLoss = batch >= 0;
+      if (hasLoss && !scalars.empty())
+        trace["loss of " + name] = {scalars.front()};
+      if (scalars.size() > (hasLoss ? 1 : 0))
+        trace["norm of " + name] = {scalars.back()};
+    };
+    auto record = [&](const std::string &name) {
+      State state = subject.read();
+      for (const std::string &symbol : changing)
+        trace[symbol + " after " + name] = state[symbol].data;
+    };
+    subject.reset(start);
+    call("evaluate", 0, runOf(program, first, 0), "evaluate");
+    call("gradients", 0, runOf(program, first, 0), "gradients");
+    State gradients = subject.read();
+    for (const std::string &symbol : changing)
+      if (llvm::StringRef(symbol).ends_with(".grad"))
+        trace["gradient of " + llvm::StringRef(symbol).drop_back(5).str()] = gradients[symbol].data;
+    subject.reset(start);
+    if (program.steps == 0) {
+      call("train_step", 0, runOf(program, first, 0), "train_step 1");
+      record("train_step 1");
+      call("train_step", 1, runOf(program, second, 1), "train_step 2");
+      record("train_step 2");
+      return trace;
+    }
+    ftc_run both = runOf(program, first + second, 0);
+    call("accumulate", 0, both, "accumulate 1");
+    record("accumulate 1");
+    if (program.steps == 1) {
+      call("train_step", 1, both, "train_step");
+      record("train_step");
+      return trace;
+    }
+    call("accumulate", 1, both, "accumulate 2");
+    record("accumulate 2");
+    call("update", -1, both, "update");
+    record("update");
+    return trace;
+  }
+
+  //===-- What must hold --------------------------------------------------===//
+
+  void checkDeadTokens(Experiment &experiment) {
+    Interpreted other(experiment, batches, {}, /*deadSeed=*/8);
+    other.reset(start);
+    std::vector<double> loss =
+        other.run("evaluate", 0, runOf(program, double(itemsOf(batches[0])), 0));
+    ++verdict.comparisons;
+    if (loss != exact["loss of evaluate"])
+      find("dead", "the interpreted loss depends on what dead tokens hold");
+  }
+
+  void checkLevels(const Trace &planned) {
+    for (const auto &[name, expected] : exact) {
+      ++verdict.comparisons;
+      auto found = planned.find(name);
+      double error = found == planned.end() ? INFINITY : distance(found->second, expected);
+      std::string group = groupOf(name);
+      double least = group.empty() ? 0
+                                   : sizeOf(group) * std::sqrt(double(expected.size())) *
+                                         (isSquare(group) ? kCancelled * kCancelled : kCancelled);
+      if (error > kLevels * norm(expected) + least)
+        find("levels", formatv("{0} differs by {1:e2} of {2:e2} between ft-build-backward and "
+                               "launch-plan-arena, interpreted",
+                               name, error, norm(expected)));
+    }
+  }
+
+  static double distance(llvm::ArrayRef<double> a, llvm::ArrayRef<double> b) {
+    if (a.size() != b.size())
+      return INFINITY;
+    std::vector<double> difference(a.size());
+    for (size_t i = 0; i < a.size(); ++i)
+      difference[i] = a[i] - b[i];
+    return norm(difference);
+  }
+
+  //===-- The tolerance rule ----------------------------------------------===//
+
+  std::string judgeOne(const std::string &name, llvm::ArrayRef<double> actual, double &used) {
+    std::vector<std::vector<double>> runs;
+    for (Trace &trace : rounded)
+      runs.push_back(trace[name]);
+    Yardstick yardstick(exact[name], runs, longest);
+    used = yardstick.used(actual);
+    return yardstick.judge(actual);
+  }
+
+  void judge(const char *kind, const Trace &actual) {
+    for (const auto &[name, expected] : exact) {
+      ++verdict.comparisons;
+      auto found = actual.find(name);
+      if (found == actual.end()) {
+        find(kind, name + " is missing");
+        continue;
+      }
+      double used = 0;
+      std::string wrong = judgeOne(name, found->second, used);
+      if (!wrong.empty() && isRounding(name, found->second))
+        continue;
+      if (!wrong.empty() && rounded.size() < kMostRoundedRuns) {
+        addRoundedRuns(kMostRoundedRuns);
+        wrong = judgeOne(name, found->second, used);
+      }
+      if (!wrong.empty()) {
+        find(kind, name + " " + wrong);
+      } else if (used > verdict.worst) {
+        verdict.worst = used;
+        verdict.worstOf = std::string(kind) + ": " + name;
+      }
+    }
+  }
+
+  /// Few runs may all come close to the exact result by chance, so more are made before something
+  /// is called wrong.
+  void addRoundedRuns(size_t count) {
+    const Case plain = caseOf(program);
+    Experiment experiment(plain);
+    experiment.advance("ft-prune-graph");
+    for (size_t order = rounded.size() + 1; order <= count; ++order) {
+      Interpreted roughly(experiment, batches, {/*rounded=*/true, order});
+      rounded.push_back(observe(roughly));
+    }
+  }
+
+  /// `.grad after update`, `gradient`: what values are of a size with.
+  static std::string groupOf(llvm::StringRef name) {
+    if (name.starts_with("gradient of "))
+      return "gradient";
+    auto [symbol, when] = name.split(" after ");
+    for (const char *suffix : {".grad", ".exp_avg", ".exp_avg_sq"})
+      if (symbol.ends_with(suffix))
+        return suffix + (" after " + when).str();
+    return "";
+  }
+
+  static double rms(llvm::ArrayRef<double> values) {
+    return norm(values) / std::sqrt(double(std::max<size_t>(values.size(), 1)));
+  }
+
+  /// The size of the largest value of a group, at least that of the loss.
+  double sizeOf(const std::string &group) {
+    double &size = sizes[group];
+    if (size == 0) {
+      size = std::abs(exact["loss of gradients"][0]);
+      if (isSquare(group))
+        size *= size;
+      for (const auto &[name, values] : exact)
+        if (groupOf(name) == group)
+          size = std::max(size, rms(values));
+    }
+    return size;
+  }
+  static bool isSquare(llvm::StringRef group) { return group.starts_with(".exp_avg_sq"); }
+
+  /// Whether a gradient, or a moment of it, is zero but for the rounding of double: a sum that
+  /// cancels, as the scores' gradients of a token that sees itself alone.
+  bool isCancelled(const std::string &name) {
+    std::string group = groupOf(name);
+    double share = isSquare(group) ? kCancelled * kCancelled : kCancelled;
+    return !group.empty() && rms(exact[name]) <= share * sizeOf(group);
+  }
+
+  /// Whether a value that the rule calls wrong is the rounding of a sum that cancels. A plain
+  /// program may get exactly zero there, and so measure nothing; one that fuses a product and a sum
+  /// does not. What is left must be small beside the values of its group. Adam divides such a
+  /// number by its own size: the parameter moves by anything up to the learning rate.
+  bool isRounding(const std::string &name, llvm::ArrayRef<double> actual) {
+    double rounding = 16 * kUlpF32 * std::sqrt(double(longest));
+    std::string group = groupOf(name);
+    if (!group.empty())
+      return isCancelled(name) &&
+             rms(actual) <= sizeOf(group) * (isSquare(group) ? rounding * rounding : rounding);
+    auto [symbol, when] = llvm::StringRef(name).split(" after ");
+    std::string moment = (symbol + ".exp_avg after " + when).str();
+    if (!exact.count(moment) || !isCancelled(moment))
+      return false;
+    double farthest = 3 * numberOf(program, &Program::learningRate);
+    for (auto [a, e] : llvm::zip_equal(actual, exact[name]))
+      if (!(std::abs(a - e) <= farthest))
+        return false;
+    return true;
+  }
+
+  void sameBits(const char *kind, const Trace &a, const Trace &b) {
+    for (const auto &[name, expected] : a) {
+      ++verdict.comparisons;
+      auto found = b.find(name);
+      if (found == b.end() || distance(found->second, expected) != 0)
+        return find(kind, name + " has other bits");
+    }
+  }
+
+  void checkCompiled(Experiment &experiment) {
+    PackagePtr package = loadPackage(experiment.compile());
+    if (!package)
+      return;
+    Compiled compiled(experiment, package.get(), start, batches, 1);
+    Trace actual = observe(compiled);
+    ++verdict.comparisons;
+    if (!compiled.isFrozen())
+      find("frozen", "a base weight has changed");
+    Compiled again(experiment, package.get(), start, batches, 1, /*padSeed=*/4);
+    sameBits(program.layout >= 2 ? "dead" : "repeat", actual, observe(again));
+    Compiled threads(experiment, package.get(), start, batches, (int)program.threads);
+    sameBits("threads", actual, observe(threads));
+    if (options.tamper)
+      options.tamper(actual);
+    judge("native", actual);
+  }
+
+  void checkWithout() {
+    Case other = caseOf(program);
+    other.disabled = withoutOf(program);
+    Experiment experiment(other);
+    if (!experiment.ok())
+      return;
+    PackagePtr package = loadPackage(experiment.compile());
+    if (!package)
+      return;
+    Compiled compiled(experiment, package.get(), start, batches, 1);
+    judge("without", observe(compiled));
+  }
+
+  const Program &program;
+  const CheckOptions &options;
+  std::vector<Data> batches;
+  Verdict verdict;
+  State start;
+  std::vector<std::string> changing; ///< symbols that a step changes
+  Trace exact;
+  std::vector<Trace> rounded;
+  std::map<std::string, double> sizes; ///< of groups
+  int64_t longest = 1;
+};
+} // namespace
+
+Verdict ftc::test::check(const Program &program, const CheckOptions &options) {
+  return Checker(program, options).run();
+}
+
+std::string ftc::test::refusal(const Program &program) {
+  ::testing::TestPartResultArray failures;
+  {
+    ::testing::ScopedFakeTestPartResultReporter reporter(
+        ::testing::ScopedFakeTestPartResultReporter::INTERCEPT_ONLY_CURRENT_THREAD, &failures);
+    const Case one = caseOf(program);
+    Experiment experiment(one);
+  }
+  return failures.size() ? failures.GetTestPartResult(0).message() : "";
+}

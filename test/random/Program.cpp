@@ -1,0 +1,297 @@
+//===- Program.cpp - one random training program --------------------------===//
+// The table of choices, and drawing from it.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "Program.h"
+
+#include "ftc/Frontend/ModelConfig.h"
+#include "ftc/Support/Philox.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+
+#include <cstdlib>
+
+using namespace ftc;
+using namespace ftc::test;
+
+static std::vector<std::string> families() {
+  std::vector<std::string> names;
+  for (std::string_view name : familyNames())
+    names.emplace_back(name);
+  return names;
+}
+
+const std::vector<Choice> &ftc::test::choices() {
+  using P = Program;
+  const std::vector<std::string> flag = {"no", "yes"};
+  // Sizes are 1, primes, and just below, at and above what vectors (8, 16), tiles (64) and panels
+  // of the kernels take.
+  static const std::vector<Choice> table = {
+      {"family", &P::family, families(), {}},
+      {"hidden",
+       &P::hidden,
+       {},
+       {4, 1, 2, 3, 5, 7, 8, 8, 9, 12, 15, 16, 16, 17, 23, 24, 31, 32, 33, 48, 63, 64, 65, 129},
+       1,
+       512},
+      {"layers", &P::layers, {}, {1, 1, 1, 2, 2, 3}, 1, 8},
+      {"kv_heads", &P::kvHeads, {}, {1, 1, 2, 3}, 1, 16},
+      {"groups", &P::groups, {}, {1, 1, 2, 3, 4}, 1, 16},
+      {"head_dim", &P::headDim, {}, {2, 2, 4, 6, 8, 10, 14, 16, 18, 32, 34, 64}, 2, 256},
+      {"intermediate",
+       &P::intermediate,
+       {},
+       {3, 1, 2, 7, 8, 9, 16, 17, 31, 33, 41, 64, 65},
+       1,
+       512},
+      {"vocab",
+       &P::vocab,
+       {},
+       {3, 1, 2, 7, 8, 9, 17, 31, 33, 63, 64, 65, 100, 127, 129, 257},
+       1,
+       4096},
+      // Powers of two near 1e-5, 1e-6 and 1e-2: kernels hold constants in f32, the ft dialect in
+      // double, and the gradient of a norm over one column is the epsilon and nothing else.
+      {"norm_eps", &P::normEps, {"7.62939453125e-06", "9.5367431640625e-07", "0.0078125"}, {}},
+      {"head_dim_key", &P::headDimKey, {"given", "absent"}, {}},
+      {"kv_heads_key", &P::kvHeadsKey, {"given", "absent"}, {}},
+      {"activation", &P::activation, {"absent", "silu", "swish"}, {}},
+      {"tied", &P::tied, flag, {}},
+      {"attention_bias", &P::attentionBias, flag, {}},
+      {"mlp_bias", &P::mlpBias, flag, {}},
+      {"dtype", &P::dtype, {"float32", "bfloat16", "float16"}, {}},
+      // rope_parameters and dtype; rope_theta, rope_scaling and torch_dtype; the same with `type`.
+      {"spelling", &P::spelling, {"v5", "v4", "v4-type"}, {}},
+      {"rope", &P::rope, {"default", "llama3"}, {}},
+      {"rope_theta", &P::ropeTheta, {"10000", "500000", "2", "1"}, {}},
+      {"rope_original", &P::ropeOriginal, {"16", "4", "64", "absent"}, {}},
+
+      {"adapter", &P::adapter, {"lora", "none"}, {}},
+      {"r", &P::r, {}, {1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 33}, 1, 256},
+      {"alpha", &P::alpha, {}, {1, 2, 4, 8, 16}, 1, 1024},
+      {"rslora", &P::rslora, flag, {}},
+      {"init_lora_weights", &P::initLora, {"true", "false"}, {}},
+      {"targets", &P::targets, {"list", "suffix", "path", "regex", "all-linear", "default"}, {}},
+      // Bits of q, k, v, o, gate, up, down.
+      {"target_mask",
+       &P::targetMask,
+       {},
+       {1, 2, 4, 8, 16, 32, 64, 3, 5, 7, 15, 48, 112, 85, 127},
+       1,
+       127},
+      {"target_layer", &P::targetLayer, {"first", "last", "all"}, {}},
+      {"trainable", &P::trainable, {"all", "some"}, {}},
+      // The same bits, then norms, embedding, biases, head.
+      {"trainable_mask",
+       &P::trainableMask,
+       {},
+       {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 640, 384, 1536, 134, 1281, 2047},
+       1,
+       2047},
+
+      {"rows", &P::rows, {}, {1, 1, 1, 2, 3, 4}, 1, 64},
+      {"length",
+       &P::length,
+       {},
+       {4, 1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 70, 130},
+       1,
+       512},
+      {"max_segments", &P::maxSegments, {"derived", "exact"}, {}},
+      {"layout",
+       &P::layout,
+       {"cu_seqlens", "position_ids", "rows_left", "rows_right", "rows_whole", "one_segment"},
+       {}},
+      {"segments", &P::segments, {"one", "halves", "ones", "random"}, {}},
+      {"dead", &P::dead, {}, {0, 0, 0, 1, 2, 5, 17}, 0, 512},
+      {"labels", &P::labels, {"all", "some", "not-a-segment", "last"}, {}},
+      {"second", &P::second, {"alike", "shorter", "ignored"}, {}},
+
+      {"steps", &P::steps, {"steps", "accumulate", "update"}, {}},
+      {"step", &P::step, {"3", "1", "1000"}, {}},
+      {"learning_rate", &P::learningRate, {"0.01", "0.0001", "0"}, {}},
+      {"weight_decay", &P::weightDecay, {"0", "0.1"}, {}},
+      {"max_grad_norm", &P::clipping, {"0", "0.25", "1000000"}, {}},
+      {"beta1", &P::beta1, {"0.9", "0"}, {}},
+      {"beta2", &P::beta2, {"0.999", "0.95", "0"}, {}},
+      {"epsilon", &P::epsilon, {"1e-08", "0.001"}, {}},
+
+      {"attention_tile", &P::attentionTile, {}, {64, 64, 1, 3, 8, 16, 20, 32}, 1, 256},
+      {"logits_chunks", &P::logitsChunks, {"one", "many"}, {}},
+      // Bits of optionalPasses(): what the second compilation leaves out.
+      {"without", &P::without, {}, {1, 2, 4, 7, 8, 16, 32, 15, 24, 48, 63}, 1, 63},
+      {"threads", &P::threads, {}, {2, 3}, 1, 64},
+      {"data", &P::data, {}, {0}, 0, INT64_MAX},
+  };
+  return table;
+}
+
+//===-- Values ------------------------------------------------------------===//
+
+std::vector<int64_t> ftc::test::drawn(const Choice &choice) {
+  std::vector<int64_t> values;
+  for (size_t i = 0; i < choice.words.size(); ++i)
+    values.push_back(i);
+  for (int64_t number : choice.numbers)
+    if (!llvm::is_contained(values, number))
+      values.push_back(number);
+  return values;
+}
+
+std::string ftc::test::textOf(const Choice &choice, int64_t value) {
+  return choice.words.empty() ? std::to_string(value) : choice.words[value];
+}
+
+double ftc::test::numberOf(const Program &program, int64_t Program::*member) {
+  for (const Choice &choice : choices())
+    if (choice.member == member)
+      return std::strtod(textOf(choice, program.*member).c_str(), nullptr);
+  std::abort();
+}
+
+bool ftc::test::operator==(const Program &a, const Program &b) {
+  return llvm::all_of(choices(),
+                      [&](const Choice &choice) { return a.*choice.member == b.*choice.member; });
+}
+
+int64_t ftc::test::weight(const Program &program) {
+  const Program simplest;
+  int64_t sum = 0;
+  for (const Choice &choice : choices())
+    sum += std::abs(program.*choice.member - simplest.*choice.member);
+  return sum;
+}
+
+//===-- Text --------------------------------------------------------------===//
+
+std::string ftc::test::print(const Program &program) {
+  const Program simplest;
+  std::vector<std::string> parts;
+  for (const Choice &choice : choices())
+    if (program.*choice.member != simplest.*choice.member)
+      parts.push_back(std::string(choice.name) + "=" + textOf(choice, program.*choice.member));
+  return llvm::join(parts, ",");
+}
+
+static Status parseChoice(Program &program, llvm::StringRef part) {
+  auto [name, text] = part.split('=');
+  for (const Choice &choice : choices()) {
+    if (name != choice.name)
+      continue;
+    if (choice.words.empty()) {
+      int64_t value = 0;
+      if (text.getAsInteger(10, value) || value < choice.least || value > choice.most)
+        return makeError(name.str(), "must be a number from " + std::to_string(choice.least) +
+                                         " to " + std::to_string(choice.most) + ", got " +
+                                         quoted(text.str()));
+      program.*choice.member = value;
+      return Status::ok();
+    }
+    auto word = llvm::find(choice.words, text.str());
+    if (word == choice.words.end())
+      return makeError(name.str(), "must be one of " + llvm::join(choice.words, ", ") + ", got " +
+                                       quoted(text.str()));
+    program.*choice.member = word - choice.words.begin();
+    return Status::ok();
+  }
+  return makeError("--program", quoted(name.str()) + " is no choice; --choices lists them");
+}
+
+Result<Program> ftc::test::parse(const std::string &text) {
+  Program program;
+  llvm::SmallVector<llvm::StringRef> parts;
+  llvm::StringRef(text).split(parts, ',', -1, /*KeepEmpty=*/false);
+  for (llvm::StringRef part : parts)
+    if (Status status = parseChoice(program, part.trim()); !status)
+      return status.takeError();
+  makeValid(program);
+  return program;
+}
+
+//===-- Validity ----------------------------------------------------------===//
+
+/// Multiplications of a forward step, about.
+static int64_t workOf(const Program &program) {
+  int64_t query = program.heads() * program.headDim, key = program.kvHeads * program.headDim;
+  int64_t layer = program.hidden * (2 * query + 2 * key + 3 * program.intermediate) +
+                  program.tokens() * query * 2;
+  return program.tokens() * (program.layers * layer + program.hidden * program.vocab);
+}
+
+static void simplify(Program &program, std::initializer_list<int64_t Program::*> members) {
+  const Program simplest;
+  for (int64_t Program::*member : members)
+    program.*member = simplest.*member;
+}
+
+void ftc::test::makeValid(Program &program) {
+  using P = Program;
+  program.headDim += program.headDim % 2; // rotary positions turn pairs
+  if (program.headDimKey)
+    program.hidden = program.heads() * program.headDim;
+  if (program.groups > 1)
+    program.kvHeadsKey = 0;
+  if (!program.rope)
+    simplify(program, {&P::ropeOriginal});
+
+  if (program.adapter == 0) {
+    simplify(program, {&P::trainable, &P::trainableMask});
+    if (program.targets >= 4)
+      simplify(program, {&P::targetMask});
+    if (program.targets != 2 && program.targets != 3)
+      simplify(program, {&P::targetLayer});
+    if (program.layers == 1 && program.targetLayer == 1)
+      program.targetLayer = 0;
+  } else {
+    simplify(program, {&P::r, &P::alpha, &P::rslora, &P::initLora, &P::targets, &P::targetMask,
+                       &P::targetLayer});
+    if (!program.attentionBias && !program.mlpBias)
+      program.trainableMask &= ~(1 << 9);
+    if (program.tied)
+      program.trainableMask &= ~(1 << 10);
+    if (!program.trainable || program.trainableMask == 0)
+      simplify(program, {&P::trainable, &P::trainableMask});
+  }
+
+  bool inRows = program.layout >= 2 && program.layout <= 4;
+  // Something must be predicted.
+  if (program.length == 1 && (inRows || program.rows == 1))
+    program.length = 2;
+  if (inRows)
+    program.dead = 0;
+  program.dead = std::min(program.dead, program.tokens() - 2);
+  if (program.layout >= 4)
+    program.segments = 0;
+  if (program.tokens() - program.dead < 4 && program.segments == 1)
+    program.segments = 0;
+}
+
+//===-- Drawing -----------------------------------------------------------===//
+
+Program ftc::test::draw(uint64_t seed) {
+  uint64_t stream = siteHash("random program"), next = 0;
+  auto below = [&](uint64_t end) { return philoxBits(seed, stream, 0, next++) % end; };
+  Program program;
+  for (const Choice &choice : choices())
+    program.*choice.member = choice.words.empty() ? choice.numbers[below(choice.numbers.size())]
+                                                  : (int64_t)below(choice.words.size());
+  program.data = seed;
+  // Two of three are LoRA, and most of those without an adapter train some weights only.
+  program.adapter = below(3) == 0;
+  int64_t most = below(20) == 0 ? 4000000 : 300000;
+  makeValid(program);
+  // The largest size is drawn again, from the smaller ones, until the program is small enough.
+  int64_t Program::*const sizes[] = {&Program::hidden, &Program::intermediate, &Program::vocab,
+                                     &Program::length, &Program::headDim};
+  while (workOf(program) > most) {
+    int64_t Program::*largest =
+        *llvm::max_element(sizes, [&](auto a, auto b) { return program.*a < program.*b; });
+    program.*largest /= 2;
+    if (program.headDim <= 2)
+      program.headDimKey = 0; // so that hidden is no product
+    else if (program.headDimKey)
+      program.headDim /= 2;
+    makeValid(program);
+  }
+  return program;
+}

@@ -1,0 +1,78 @@
+//===- Program.h - one random training program ------------------*- C++ -*-===//
+// A training program as a list of named choices, which prints, reads back and shrinks generically.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#ifndef FTC_TEST_RANDOM_PROGRAM_H
+#define FTC_TEST_RANDOM_PROGRAM_H
+
+#include "ftc/Support/Error.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ftc::test {
+
+/// Every choice, each with the value that shrinking goes to. A member, a row of choices() and its
+/// use (Texts.cpp, Batches.cpp or Check.cpp) are all that a new choice needs.
+struct Program {
+  // The model.
+  int64_t family = 0, hidden = 4, layers = 1, kvHeads = 1, groups = 1, headDim = 2,
+          intermediate = 3, vocab = 3, normEps = 0;
+  int64_t headDimKey = 0, kvHeadsKey = 0, activation = 0, tied = 0, attentionBias = 0, mlpBias = 0,
+          dtype = 0;
+  int64_t spelling = 0, rope = 0, ropeTheta = 0, ropeOriginal = 0;
+  // What is trained.
+  int64_t adapter = 0, r = 1, alpha = 1, rslora = 0, initLora = 0, targets = 0, targetMask = 1,
+          targetLayer = 0;
+  int64_t trainable = 0, trainableMask = 1;
+  // The batch.
+  int64_t rows = 1, length = 4, maxSegments = 0, layout = 0, segments = 0, dead = 0, labels = 0,
+          second = 0;
+  // The steps.
+  int64_t steps = 0, step = 0, learningRate = 0, weightDecay = 0, clipping = 0, beta1 = 0,
+          beta2 = 0, epsilon = 0;
+  // How it is compiled and run.
+  int64_t attentionTile = 64, logitsChunks = 0, without = 1, threads = 2;
+  // Which random numbers it is fed with.
+  int64_t data = 0;
+
+  int64_t heads() const { return kvHeads * groups; }
+  int64_t tokens() const { return rows * length; }
+};
+
+/// A row of the table.
+struct Choice {
+  const char *name;
+  int64_t Program::*member;
+  std::vector<std::string> words; ///< what 0, 1, ... are called; empty: the number itself
+  std::vector<int64_t>
+      numbers; ///< to draw from, where there are no words; more than once: more often
+  int64_t least = 0, most = 0; ///< that a number may be when it is given
+};
+const std::vector<Choice> &choices();
+
+/// The values that are drawn for a choice, each once.
+std::vector<int64_t> drawn(const Choice &choice);
+/// The word or the number.
+std::string textOf(const Choice &choice, int64_t value);
+/// The word that a member stands for, as a number: of choices such as 1e-05.
+double numberOf(const Program &program, int64_t Program::*member);
+
+/// The program of a seed. Most are small; one in twenty may be some times larger.
+Program draw(uint64_t seed);
+/// Makes choices agree: what nothing depends on gets its simplest value, and what would not be a
+/// program (rows that are longer than the step) the nearest that is one.
+void makeValid(Program &program);
+
+/// `name=value,...` of all choices that do not have their simplest value; parses to the same.
+std::string print(const Program &program);
+Result<Program> parse(const std::string &text);
+
+bool operator==(const Program &a, const Program &b);
+/// How far it is from the simplest program.
+int64_t weight(const Program &program);
+
+} // namespace ftc::test
+
+#endif

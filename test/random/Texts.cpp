@@ -1,0 +1,272 @@
+//===- Texts.cpp - a random program as a user would give it ---------------===//
+// Every choice spelled out.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "Texts.h"
+
+#include "ftc/Pipelines/Pipelines.h"
+#include "ftc/Support/Philox.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace ftc;
+using namespace ftc::test;
+using llvm::formatv;
+
+namespace {
+/// Members of a JSON object, in order. The small Llama that they change has some of them already:
+/// null takes a member away.
+class Members {
+public:
+  void add(const char *key, const std::string &json) {
+    parts.push_back(formatv("\"{0}\": {1}", key, json));
+  }
+  void add(const char *key, int64_t number) { add(key, std::to_string(number)); }
+  void flag(const char *key, bool value) { add(key, std::string(value ? "true" : "false")); }
+  void text(const char *key, llvm::StringRef value) { add(key, quotedJson(value)); }
+  void list(const char *key, const std::vector<std::string> &values) {
+    std::vector<std::string> quoted;
+    for (const std::string &value : values)
+      quoted.push_back(quotedJson(value));
+    add(key, "[" + llvm::join(quoted, ", ") + "]");
+  }
+  std::string str() const { return llvm::join(parts, ", "); }
+
+private:
+  static std::string quotedJson(llvm::StringRef value) {
+    std::string text = "\"";
+    for (char c : value)
+      text += c == '\\' ? std::string("\\\\") : std::string(1, c);
+    return text + "\"";
+  }
+  std::vector<std::string> parts;
+};
+
+const Choice &rowOf(int64_t Program::*member) {
+  return *llvm::find_if(choices(), [&](const Choice &choice) { return choice.member == member; });
+}
+std::string wordOf(const Program &program, int64_t Program::*member) {
+  return textOf(rowOf(member), program.*member);
+}
+
+const char *const kProjections[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+                                    "self_attn.o_proj", "mlp.gate_proj",    "mlp.up_proj",
+                                    "mlp.down_proj"};
+} // namespace
+
+//===-- Configs -----------------------------------------------------------===//
+
+static void addRope(const Program &program, Members &model) {
+  std::string theta = wordOf(program, &Program::ropeTheta);
+  bool isNew = program.spelling == 0;
+  Members rope;
+  rope.text(program.spelling == 2 ? "type" : "rope_type", wordOf(program, &Program::rope));
+  if (isNew)
+    rope.add("rope_theta", theta);
+  if (program.rope) {
+    rope.add("factor", std::string("4.0"));
+    rope.add("low_freq_factor", std::string("1.0"));
+    rope.add("high_freq_factor", std::string("4.0"));
+    std::string original = wordOf(program, &Program::ropeOriginal);
+    if (original != "absent")
+      rope.add("original_max_position_embeddings", original);
+  }
+  model.add("rope_theta", isNew ? "null" : theta);
+  if (isNew || program.rope)
+    model.add(isNew ? "rope_parameters" : "rope_scaling", "{" + rope.str() + "}");
+}
+
+static std::string modelOf(const Program &program) {
+  Members model;
+  model.text("model_type", wordOf(program, &Program::family));
+  model.add("hidden_size", program.hidden);
+  model.add("num_hidden_layers", program.layers);
+  model.add("num_attention_heads", program.heads());
+  model.add("num_key_value_heads", program.kvHeadsKey ? "null" : std::to_string(program.kvHeads));
+  model.add("head_dim", program.headDimKey ? "null" : std::to_string(program.headDim));
+  model.add("intermediate_size", program.intermediate);
+  model.add("vocab_size", program.vocab);
+  model.add("max_position_embeddings", std::max<int64_t>(256, program.length));
+  model.add("rms_norm_eps", wordOf(program, &Program::normEps));
+  if (program.activation)
+    model.text("hidden_act", wordOf(program, &Program::activation));
+  model.flag("tie_word_embeddings", program.tied);
+  model.flag("attention_bias", program.attentionBias);
+  model.flag("mlp_bias", program.mlpBias);
+  std::string dtype = wordOf(program, &Program::dtype);
+  if (program.spelling == 0) {
+    model.text("dtype", dtype);
+  } else {
+    model.add("dtype", std::string("null"));
+    model.text("torch_dtype", dtype);
+  }
+  addRope(program, model);
+  return model.str();
+}
+
+static std::string adapterOf(const Program &program) {
+  Members adapter;
+  adapter.add("r", program.r);
+  adapter.add("lora_alpha", program.alpha);
+  adapter.flag("use_rslora", program.rslora);
+  adapter.flag("init_lora_weights", !program.initLora);
+  std::vector<std::string> names, suffixes, paths;
+  for (unsigned i = 0; i < std::size(kProjections); ++i) {
+    if (!(program.targetMask >> i & 1))
+      continue;
+    suffixes.push_back(kProjections[i]);
+    names.push_back(llvm::StringRef(kProjections[i]).split('.').second.str());
+    for (int64_t layer = 0; layer < program.layers; ++layer)
+      if (program.targetLayer == 2 || layer == (program.targetLayer ? program.layers - 1 : 0))
+        paths.push_back(formatv("model.layers.{0}.{1}", layer, kProjections[i]));
+  }
+  std::string how = wordOf(program, &Program::targets);
+  if (how == "list")
+    adapter.list("target_modules", names);
+  else if (how == "suffix")
+    adapter.list("target_modules", suffixes);
+  else if (how == "path")
+    adapter.list("target_modules", paths);
+  else if (how == "all-linear")
+    adapter.text("target_modules", how);
+  else if (how == "regex")
+    adapter.text("target_modules",
+                 formatv(R"(model\.layers\.{0}\..*\.({1}))",
+                         program.targetLayer == 2 ? "\\d+"
+                         : program.targetLayer    ? std::to_string(program.layers - 1)
+                                                  : "0",
+                         llvm::join(names, "|"))
+                     .str());
+  return adapter.str();
+}
+
+static std::string trainOf(const Program &program) {
+  Members train;
+  train.add("per_device_train_batch_size", program.rows);
+  train.add("max_length", program.length);
+  if (program.maxSegments)
+    train.add("max_segments",
+              (int64_t)std::max(batchOf(program, 0).size(), batchOf(program, 1).size()));
+  if (program.trainable) {
+    static const char *const patterns[] = {R"(\.q_proj\.weight)",
+                                           R"(k_proj\.weight$)",
+                                           "v_proj.weight",
+                                           "o_proj.weight",
+                                           "gate_proj.weight",
+                                           "up_proj.weight",
+                                           "down_proj.weight",
+                                           "norm",
+                                           "embed_tokens",
+                                           "bias$",
+                                           "^lm_head"};
+    std::vector<std::string> chosen;
+    for (unsigned i = 0; i < std::size(patterns); ++i)
+      if (program.trainableMask >> i & 1)
+        chosen.push_back(patterns[i]);
+    train.list("trainable", chosen);
+  }
+  for (auto [key, member] : {std::pair("learning_rate", &Program::learningRate),
+                             std::pair("weight_decay", &Program::weightDecay),
+                             std::pair("max_grad_norm", &Program::clipping)})
+    train.add(key, wordOf(program, member));
+  return train.str();
+}
+
+Case ftc::test::caseOf(const Program &program) {
+  Case one;
+  one.name = "random";
+  one.model = modelOf(program);
+  if (program.adapter == 0)
+    one.adapter = adapterOf(program);
+  one.train = trainOf(program);
+  one.layout = (Layout)program.layout;
+  one.attentionTile = program.attentionTile;
+  one.logitsBytes = program.logitsChunks ? 1 : 0;
+  return one;
+}
+
+std::vector<std::string> ftc::test::withoutOf(const Program &program) {
+  std::vector<std::string> disabled, optional = optionalPasses();
+  for (size_t i = 0; i < optional.size(); ++i)
+    if (program.without >> i & 1)
+      disabled.push_back(optional[i]);
+  return disabled;
+}
+
+//===-- Batches -----------------------------------------------------------===//
+
+/// Lengths of the segments: in rows one a row, else until the live tokens are used up.
+static std::vector<int64_t> lengthsOf(const Program &program, uint64_t stream) {
+  uint64_t next = 0;
+  auto below = [&](uint64_t end) {
+    return (int64_t)(philoxBits(program.data, stream, 0, next++) % end);
+  };
+  bool inRows = program.layout >= 2 && program.layout <= 4;
+  std::vector<int64_t> lengths;
+  if (inRows) {
+    for (int64_t row = 0; row < program.rows; ++row) {
+      int64_t least = row == 0 ? 2 : 1, length = program.length;
+      if (program.segments == 1)
+        length = std::max(least, length / 2);
+      else if (program.segments == 2)
+        length = least;
+      else if (program.segments == 3)
+        length = least + below(length - least + 1);
+      lengths.push_back(length);
+    }
+    return lengths;
+  }
+  for (int64_t left = program.tokens() - program.dead; left > 0; left -= lengths.back()) {
+    int64_t least = std::min<int64_t>(left, lengths.empty() ? 2 : 1), length = left;
+    if (program.segments == 1 && lengths.empty())
+      length = left / 2;
+    else if (program.segments == 2)
+      length = lengths.empty() ? std::max<int64_t>(2, left - 3) : 1;
+    else if (program.segments == 3)
+      length = lengths.size() == 7 ? left : least + below(left - least + 1);
+    lengths.push_back(length);
+  }
+  return lengths;
+}
+
+Data ftc::test::batchOf(const Program &program, int index) {
+  uint64_t stream = siteHash(index ? "second batch" : "first batch");
+  std::vector<int64_t> lengths = lengthsOf(program, stream + 1);
+  if (index && program.second == 1 && program.layout != 4) {
+    if (lengths.size() > 1)
+      lengths.pop_back();
+    lengths.front() = std::max<int64_t>(1, lengths.front() / 2);
+  }
+  Data data;
+  for (int64_t length : lengths) {
+    Sequence &sequence = data.emplace_back();
+    bool isLast = data.size() == lengths.size() && lengths.size() > 1;
+    for (int64_t t = 0; t < length; ++t) {
+      uint32_t bits = philoxBits(program.data, stream, data.size(), t);
+      sequence.ids.push_back(bits % program.vocab);
+      bool predicted = program.labels == 0 || (program.labels == 1 && (bits >> 20) % 4 != 0) ||
+                       (program.labels == 2 && !isLast);
+      if (t + 1 == length && data.size() == 1)
+        predicted = true; // something is
+      if (index && program.second == 2)
+        predicted = false;
+      sequence.labels.push_back(predicted ? sequence.ids.back() : -100);
+    }
+  }
+  return data;
+}
+
+ftc_run ftc::test::runOf(const Program &program, double items, int64_t ago) {
+  ftc_run run = {};
+  run.struct_size = sizeof run;
+  run.step = (int64_t)numberOf(program, &Program::step) + ago;
+  run.learning_rate = numberOf(program, &Program::learningRate);
+  run.beta1 = numberOf(program, &Program::beta1);
+  run.beta2 = numberOf(program, &Program::beta2);
+  run.epsilon = numberOf(program, &Program::epsilon);
+  run.weight_decay = numberOf(program, &Program::weightDecay);
+  run.max_grad_norm = numberOf(program, &Program::clipping);
+  run.inv_items = 1 / std::max(1.0, items);
+  return run;
+}
