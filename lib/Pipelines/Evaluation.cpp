@@ -427,11 +427,15 @@ Outcome Evaluation::run(const Runnable &runnable) {
   Outcome outcome;
   outcome.start = start;
   outcome.functions = runnable.names();
-  bool ran =
-      llvm::all_of(runnable.functions, [&](func::FuncOp f) { return runFunction(f, outcome); }) &&
-      llvm::all_of(runnable.entries, [&](launch::EntryOp e) { return runEntry(e, outcome); });
-  if (!ran)
-    outcome.failure = message;
+  auto runAll = [&](auto ops, auto run) {
+    for (auto op : ops)
+      if (outcome.failure.empty() && !run(op)) {
+        outcome.failure = message;
+        outcome.failed = op.getSymName().str();
+      }
+  };
+  runAll(runnable.functions, [&](func::FuncOp f) { return runFunction(f, outcome); });
+  runAll(runnable.entries, [&](launch::EntryOp e) { return runEntry(e, outcome); });
   return outcome;
 }
 
