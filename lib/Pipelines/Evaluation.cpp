@@ -270,7 +270,7 @@ SmallVector<ft::HostValue> Inputs::arguments(StringRef name, FunctionType functi
     uint64_t limit = integer.limit == INT64_MAX ? 2 : integer.limit;
     for (size_t i = 0; i < value.data.size(); ++i)
       if (!whole)
-        value.data[i] = normal(seed, /*site=*/floats, /*stream=*/2, i);
+        value.data[i] = normal(seed, /*site=*/floats, /*step=*/2, i);
       else
         value.data[i] = integer.labels && i % 4 == 3
                             ? -100
@@ -382,7 +382,7 @@ std::optional<SmallVector<ft::HostValue>> Evaluation::call(func::FuncOp function
       interpreter.runFunction(function, inputs.arguments(function, seed), values);
   if (failed(results))
     return std::nullopt;
-  return std::move(*results);
+  return SmallVector<ft::HostValue>(std::move(*results));
 }
 
 bool Evaluation::runFunction(func::FuncOp function, Outcome &outcome) {
