@@ -224,8 +224,9 @@ static Status compile(const CompileOptions &options, const std::string &programN
 
   DialectRegistry registry;
   registerAllDialects(registry);
-  // On the heap, so that it can be left alone after a crash.
-  auto owner = std::make_unique<MLIRContext>(registry);
+  // MLIR refuses to print IR between passes while it runs on several threads, and no pass of ours
+  // gains from them. On the heap, so that it can be left alone after a crash.
+  auto owner = std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
   MLIRContext &context = *owner;
   context.loadAllAvailableDialects();
   // A note that shows the operation shows the whole module where the module is at fault.
@@ -240,20 +241,17 @@ static Status compile(const CompileOptions &options, const std::string &programN
                                              ? readConfigs(context, options, report, crashed)
                                              : readDump(context, options.from, diagnostics);
   if (crashed)
-    (void)owner.release();
+    abandon(std::move(owner));
   if (!source)
     return source.takeError();
   ModuleOp module = **source;
   report.lap("frontend");
 
-  // MLIR refuses to print IR between passes while it runs on several threads, and no pass of ours
-  // gains from them.
-  context.disableMultithreading();
   if (options.stopAfter != kFrontendStep.str() || !options.from.empty())
     if (PassRun run = runPasses(module, options, diagnostics, report); !run.status) {
       if (run.crashed) {
         source->release();
-        (void)owner.release();
+        abandon(std::move(owner));
       }
       return std::move(run.status);
     }

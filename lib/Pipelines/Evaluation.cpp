@@ -270,7 +270,7 @@ SmallVector<ft::HostValue> Inputs::arguments(StringRef name, FunctionType functi
     uint64_t limit = integer.limit == INT64_MAX ? 2 : integer.limit;
     for (size_t i = 0; i < value.data.size(); ++i)
       if (!whole)
-        value.data[i] = normal(seed, /*site=*/floats, /*stream=*/2, i);
+        value.data[i] = normal(seed, /*site=*/floats, /*step=*/2, i);
       else
         value.data[i] = integer.labels && i % 4 == 3
                             ? -100
@@ -382,7 +382,7 @@ std::optional<SmallVector<ft::HostValue>> Evaluation::call(func::FuncOp function
       interpreter.runFunction(function, inputs.arguments(function, seed), values);
   if (failed(results))
     return std::nullopt;
-  return std::move(*results);
+  return SmallVector<ft::HostValue>(std::move(*results));
 }
 
 bool Evaluation::runFunction(func::FuncOp function, Outcome &outcome) {
@@ -427,11 +427,15 @@ Outcome Evaluation::run(const Runnable &runnable) {
   Outcome outcome;
   outcome.start = start;
   outcome.functions = runnable.names();
-  bool ran =
-      llvm::all_of(runnable.functions, [&](func::FuncOp f) { return runFunction(f, outcome); }) &&
-      llvm::all_of(runnable.entries, [&](launch::EntryOp e) { return runEntry(e, outcome); });
-  if (!ran)
-    outcome.failure = message;
+  auto runAll = [&](auto ops, auto run) {
+    for (auto op : ops)
+      if (outcome.failure.empty() && !run(op)) {
+        outcome.failure = message;
+        outcome.failed = op.getSymName().str();
+      }
+  };
+  runAll(runnable.functions, [&](func::FuncOp f) { return runFunction(f, outcome); });
+  runAll(runnable.entries, [&](launch::EntryOp e) { return runEntry(e, outcome); });
   return outcome;
 }
 

@@ -87,6 +87,7 @@ struct Outcome {
   std::set<std::string> functions; ///< those that were run
   bool launches = false;           ///< entry points of launches were
   std::string failure;             ///< why one could not be run to its end; empty: all were
+  std::string failed;              ///< which
 
   /// The value of a name; that of the parameter at the start where the function is there and does
   /// not commit it. Null where there is none.

@@ -91,7 +91,7 @@ PassRun ftc::runPasses(std::unique_ptr<PassManager> manager, ModuleOp module,
     addReproducerNote(error, *file);
     return {std::move(error)};
   }
-  manager.release();
+  abandon(std::move(manager));
   std::string culprit = progress->running.empty() ? "a pass" : progress->running.back();
   Error error = makeError("ftc compile",
                           culprit + " crashed; that is a fault of ftc, whatever its input was");

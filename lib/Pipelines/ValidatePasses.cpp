@@ -202,6 +202,82 @@ static std::string checkSlopes(Evaluation &evaluation, const Outcome &now) {
                        shortText(gradient), shortText(difference));
 }
 
+namespace {
+/// A module before and after a pass, run on one seed after the other.
+class Comparison {
+public:
+  Comparison(ModuleOp before, ModuleOp after, const Runnable &runsBefore, const Runnable &runsAfter,
+             const Inputs &inputs, const ValueChanges &changes)
+      : before(before), after(after), runsBefore(runsBefore), runsAfter(runsAfter), inputs(inputs),
+        changes(changes) {}
+
+  /// Fills in what a seed says; `known`, where it is not null, is what it came to before the pass.
+  void run(uint64_t seed, Outcome *known, Verdict &verdict) {
+    Evaluation evaluation = evaluate(after, seed);
+    Outcome old = known ? std::move(*known) : evaluate(before, seed).run(runsBefore);
+    if (!old.failure.empty())
+      return leave(verdict, Verdict::notRun, "on random inputs " + old.failure);
+    if (old.values.empty())
+      return leave(verdict, Verdict::nothing, "");
+    outcome = evaluation.run(runsAfter);
+    Difference difference = differenceOf(old, evaluation);
+    if (!difference.what.empty())
+      return tell(difference, seed, evaluation, verdict);
+    if (std::string name = withoutNumbers(outcome); !name.empty())
+      leave(verdict, Verdict::notRun, "on random inputs " + name + " is no number");
+  }
+
+  Outcome outcome; ///< behind the pass, on the last seed
+
+private:
+  Evaluation evaluate(ModuleOp module, uint64_t seed) {
+    Evaluation evaluation(module, inputs, seed);
+    applyChanges(changes, evaluation.state());
+    return evaluation;
+  }
+
+  static void leave(Verdict &verdict, Verdict::Kind kind, const std::string &why) {
+    verdict.kind = kind;
+    if (!why.empty())
+      verdict.text = verdict.pass + " is not validated: " + why;
+  }
+
+  Difference differenceOf(const Outcome &old, Evaluation &evaluation) {
+    if (!outcome.failure.empty())
+      return {"it cannot be evaluated any more: " + outcome.failure, outcome.failed,
+              outcome.failed};
+    Difference difference = firstDifference(old, outcome);
+    bool backwardIsNew = !old.values.count(kGradientsRun.str()) && old.functions.count("forward") &&
+                         outcome.values.count(kGradientsRun.str());
+    if (difference.what.empty() && backwardIsNew)
+      return {checkSlopes(evaluation, outcome), "evaluate", "evaluate"};
+    return difference;
+  }
+
+  void tell(const Difference &difference, uint64_t seed, Evaluation &evaluation, Verdict &verdict) {
+    verdict.kind = Verdict::differs;
+    bool isStep = after->hasAttr(ft::kTokensAttr) || after->hasAttr(launch::kTokensAttr);
+    std::string who = isStep || difference.before.empty() ? "the step" : "@" + difference.before;
+    verdict.text = llvm::formatv("{0} changed what {1} computes: {2} (seed {3})", verdict.pass, who,
+                                 difference.what, seed);
+    if (Operation *function = after.lookupSymbol(difference.after))
+      verdict.location = function->getLoc();
+    if (!difference.traceable)
+      return;
+    FirstSite site = firstSite(evaluate(before, seed).trace(difference.before),
+                               evaluation.trace(difference.after));
+    verdict.text += site.text;
+    if (site.op)
+      verdict.location = site.op->getLoc();
+  }
+
+  ModuleOp before, after;
+  const Runnable &runsBefore, &runsAfter;
+  const Inputs &inputs;
+  const ValueChanges &changes;
+};
+} // namespace
+
 Verdict PassValidator::compare(Pass *pass, Frame &frame, ModuleOp module) {
   Verdict verdict = frame.verdict;
   Runnable now = Runnable::of(module, state->inputs);
@@ -222,61 +298,17 @@ Verdict PassValidator::compare(Pass *pass, Frame &frame, ModuleOp module) {
   ValueChanges changes;
   if (auto *declared = dynamic_cast<ChangesValues *>(pass))
     changes = declared->valueChanges();
-  bool isStep = module->hasAttr(ft::kTokensAttr) || module->hasAttr(launch::kTokensAttr);
-  std::vector<Outcome> next;
+  Comparison comparison(*frame.before, module, frame.runnable, now, state->inputs, changes);
+  // What is known holds for state as it was before the changes.
+  std::vector<Outcome> next, known;
+  if (changes.empty())
+    known = std::move(state->known);
   for (auto [index, seed] : llvm::enumerate(kSeeds)) {
-    Evaluation evaluation(module, state->inputs, seed);
-    applyChanges(changes, evaluation.state());
-    // Of the module before the pass, where it is needed.
-    std::optional<Evaluation> made;
-    auto old = [&, seed = seed]() -> Evaluation & {
-      if (!made) {
-        made.emplace(*frame.before, state->inputs, seed);
-        applyChanges(changes, made->state());
-      }
-      return *made;
-    };
-    Outcome before = changes.empty() && index < state->known.size() ? std::move(state->known[index])
-                                                                    : old().run(frame.runnable);
-    if (!before.failure.empty()) {
-      verdict.kind = Verdict::notRun;
-      verdict.text = verdict.pass + " is not validated: on random inputs " + before.failure;
+    comparison.run(seed, index < known.size() ? &known[index] : nullptr, verdict);
+    if (verdict.kind != Verdict::agrees)
       return verdict;
-    }
-    if (before.values.empty()) {
-      verdict.kind = Verdict::nothing;
-      return verdict;
-    }
-    Outcome after = evaluation.run(now);
-    Difference difference;
-    if (!after.failure.empty())
-      difference.what = "it cannot be evaluated any more: " + after.failure;
-    else
-      difference = firstDifference(before, after);
-    if (difference.what.empty() && !before.values.count(kGradientsRun.str()) &&
-        before.functions.count("forward") && after.values.count(kGradientsRun.str()))
-      difference = {checkSlopes(evaluation, after), "evaluate", "evaluate"};
-    if (!difference.what.empty()) {
-      verdict.kind = Verdict::differs;
-      std::string who = isStep || difference.before.empty() ? "the step" : "@" + difference.before;
-      verdict.text = llvm::formatv("{0} changed what {1} computes: {2} (seed {3})", verdict.pass,
-                                   who, difference.what, seed);
-      if (difference.traceable) {
-        FirstSite site =
-            firstSite(old().trace(difference.before), evaluation.trace(difference.after));
-        verdict.text += site.text;
-        if (site.op)
-          verdict.location = site.op->getLoc();
-      }
-      return verdict;
-    }
-    if (std::string name = withoutNumbers(after); !name.empty()) {
-      verdict.kind = Verdict::notRun;
-      verdict.text = verdict.pass + " is not validated: on random inputs " + name + " is no number";
-      return verdict;
-    }
     if (changes.empty())
-      next.push_back(std::move(after));
+      next.push_back(std::move(comparison.outcome));
   }
   state->known = std::move(next);
   return verdict;

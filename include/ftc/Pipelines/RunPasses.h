@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace ftc {
 
@@ -35,6 +36,12 @@ struct PassRun {
 /// manager is leaked after a crash.
 PassRun runPasses(std::unique_ptr<mlir::PassManager> manager, mlir::ModuleOp module,
                   const std::string &reproducer, const std::function<Error()> &takeError);
+
+/// Keeps what a crash has spoiled from being destroyed, to the end of the program.
+template <typename T> void abandon(std::unique_ptr<T> owner) {
+  static auto *abandoned = new std::vector<std::unique_ptr<T>>();
+  abandoned->push_back(std::move(owner));
+}
 
 /// How MLIR begins the diagnostic that it adds when it has written a reproducer.
 inline constexpr llvm::StringLiteral kReproducerDiagnostic =
