@@ -14,8 +14,9 @@ namespace {
 /// Heads of queries and of the keys that they share.
 struct Heads {
   Heads(KernelOp kernel, const Buffer &q, const Buffer &k)
-      : headDim(kernel.getIntParam("head_dim")), scale(kernel.getFloatParam("scale", 1.0)),
-        count(q.columns() / headDim), group(q.columns() / k.columns()) {}
+      : headDim(std::max<int64_t>(kernel.getIntParam("head_dim"), 1)),
+        scale(kernel.getFloatParam("scale", 1.0)), count(q.columns() / headDim),
+        group(std::max<int64_t>(q.columns() / k.columns(), 1)) {}
 
   /// The inner product of head `aHead` of row i of `a` with head `bHead` of row j of `b`.
   double dot(const Buffer &a, int64_t i, int64_t aHead, const Buffer &b, int64_t j,
@@ -30,6 +31,15 @@ struct Heads {
   double scale;
   int64_t count, group;
 };
+
+/// Every bound of a segment lies within the tokens, dead ones included.
+LogicalResult checkBounds(KernelOp kernel, const Buffer &bounds, int64_t tokens) {
+  for (int64_t t = 0; t < tokens; ++t)
+    if (bounds.index(t) < 0 || bounds.index(t) > tokens)
+      return kernel.emitOpError("reads a segment bound at token ")
+             << t << " that is not within its " << tokens << " tokens";
+  return success();
+}
 
 void clear(const Buffer &buffer) {
   for (int64_t i = 0; i < buffer.size(); ++i)
@@ -51,6 +61,8 @@ LogicalResult ftc::launch::runAttention(KernelOp kernel, Grid, ArrayRef<Buffer> 
   const Buffer &q = operands[0], &k = operands[1], &v = operands[2], &begins = operands[3],
                &out = operands[4], &lse = operands[5];
   Heads heads(kernel, q, k);
+  if (failed(checkBounds(kernel, begins, q.rows())))
+    return failure();
   clear(out);
   clear(lse);
   for (int64_t i = 0; i < q.rows(); ++i)
@@ -87,6 +99,8 @@ LogicalResult ftc::launch::runAttentionDelta(KernelOp kernel, Grid grid,
 LogicalResult ftc::launch::runAttentionGradQuery(KernelOp kernel, Grid, ArrayRef<Buffer> operands) {
   const Buffer &q = operands[0], &k = operands[1], &begins = operands[6], &dq = operands[7];
   Heads heads(kernel, q, k);
+  if (failed(checkBounds(kernel, begins, q.rows())))
+    return failure();
   clear(dq);
   for (int64_t i = 0; i < q.rows(); ++i)
     for (int64_t j = begins.index(i); j <= i; ++j)
@@ -104,7 +118,11 @@ LogicalResult ftc::launch::runAttentionGradKeyValue(KernelOp kernel, Grid,
   const Buffer &q = operands[0], &k = operands[1], &grad = operands[3], &ends = operands[7];
   bool hasKey = kernel.getIntParam("has_key"), hasValue = kernel.getIntParam("has_value");
   Heads heads(kernel, q, k);
-  Buffer dk = hasKey ? operands[8] : Buffer(), dv = hasValue ? operands.back() : Buffer();
+  if (operands.size() != 8u + hasKey + hasValue)
+    return kernel.emitOpError("has not the gradients that has_key and has_value say");
+  if (failed(checkBounds(kernel, ends, k.rows())))
+    return failure();
+  const Buffer &dk = operands[8], &dv = operands.back();
   for (const Buffer &gradient : operands.drop_front(8))
     clear(gradient);
   for (int64_t j = 0; j < k.rows(); ++j)
@@ -120,36 +138,4 @@ LogicalResult ftc::launch::runAttentionGradKeyValue(KernelOp kernel, Grid,
         }
       }
   return success();
-}
-
-//===-- Every family ------------------------------------------------------===//
-
-LogicalResult ftc::launch::runKernel(KernelOp kernel, int64_t grid, ArrayRef<Buffer> operands) {
-  switch (kernel.getFamily()) {
-  case Family::map:
-    return runMap(kernel, grid, operands);
-  case Family::row_reduce:
-    return runRowReduce(kernel, grid, operands);
-  case Family::col_reduce:
-    return runColReduce(kernel, grid, operands);
-  case Family::gemm:
-    return runGemm(kernel, grid, operands);
-  case Family::rope:
-    return runRope(kernel, grid, operands);
-  case Family::embedding:
-    return runEmbedding(kernel, grid, operands);
-  case Family::embedding_grad:
-    return runEmbeddingGrad(kernel, grid, operands);
-  case Family::attention:
-    return runAttention(kernel, grid, operands);
-  case Family::attention_delta:
-    return runAttentionDelta(kernel, grid, operands);
-  case Family::attention_grad_query:
-    return runAttentionGradQuery(kernel, grid, operands);
-  case Family::attention_grad_key_value:
-    return runAttentionGradKeyValue(kernel, grid, operands);
-  case Family::cross_entropy:
-    return runCrossEntropy(kernel, grid, operands);
-  }
-  llvm_unreachable("every family is run above");
 }

@@ -7,6 +7,7 @@
 
 #include "dialects/Launch/IR/Launch.h"
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <vector>
@@ -27,35 +28,67 @@ private:
   std::vector<double> slots;
 };
 
-/// A contiguous buffer in a memory: an operand of a launch.
-struct Buffer {
-  Memory *memory = nullptr;
-  int64_t byte = 0;
-  mlir::MemRefType type;
+/// What is read where there is no index; no table has that row.
+inline constexpr int64_t kNoIndex = INT64_MIN;
 
-  int64_t elementBytes() const { return type.getElementTypeBitWidth() / 8; }
-  int64_t size() const { return type.getNumElements(); }
-  int64_t rows() const { return type.getDimSize(0); }
+/// A contiguous buffer in a memory: an operand of a launch.
+class Buffer {
+public:
+  Buffer() = default;
+  Buffer(Memory *memory, int64_t byte, mlir::MemRefType type)
+      : memory(memory), byte(byte), type(type), count(type.getNumElements()),
+        width(type.getElementTypeBitWidth() / 8) {}
+  /// Part of it, from an element on, under another type of the same element.
+  Buffer view(int64_t element, mlir::MemRefType type) const {
+    return {memory, byte + element * width, type};
+  }
+
+  mlir::MemRefType getType() const { return type; }
+  int64_t getByte() const { return byte; }
+  const Memory *getMemory() const { return memory; }
+  int64_t size() const { return count; }
+  int64_t rows() const { return type.getRank() < 1 ? 1 : type.getDimSize(0); }
   int64_t columns() const { return type.getRank() < 2 ? 1 : type.getDimSize(1); }
 
+  /// An element. One that the buffer has not is a fault, which the launch ends with: a kernel that
+  /// was written by hand may say anything.
   double &operator[](int64_t index) const {
-    return memory->slot((byte + index * elementBytes()) / 2);
+    if (static_cast<uint64_t>(index) < static_cast<uint64_t>(count))
+      return memory->slot(byte / 2 + index * width / 2);
+    fault = true;
+    outside = std::nan("");
+    return outside;
   }
   double &at(int64_t row, int64_t column) const { return (*this)[row * columns() + column]; }
-  int64_t index(int64_t at) const { return static_cast<int64_t>((*this)[at]); }
+  /// An element as an index; kNoIndex for what is none.
+  int64_t index(int64_t at) const {
+    double value = (*this)[at];
+    return std::abs(value) < 0x1p53 ? static_cast<int64_t>(value) : kNoIndex;
+  }
+  /// Whether an element was asked for that it has not.
+  bool isAtFault() const { return fault; }
 
   bool isInside() const {
-    return byte >= 0 && getBufferBytes(type) <= memory->size() &&
-           byte <= memory->size() - getBufferBytes(type);
+    int64_t bytes = getBufferBytes(type);
+    return byte >= 0 && bytes <= memory->size() && byte <= memory->size() - bytes;
   }
   bool overlaps(const Buffer &other) const {
     return memory == other.memory && byte < other.byte + getBufferBytes(other.type) &&
            other.byte < byte + getBufferBytes(type);
   }
+
+private:
+  Memory *memory = nullptr;
+  int64_t byte = 0;
+  mlir::MemRefType type;
+  int64_t count = 0, width = 4;
+  mutable bool fault = false;
+  mutable double outside = 0;
 };
 
 /// Runs `grid` items of a kernel on its operands (docs/kernels.md). Fails with a diagnostic at the
-/// kernel where its scalar code has no meaning or an index leads out of a table.
+/// kernel where it has not the arguments and regions of its family, its scalar code has no meaning,
+/// an index leads out of a table, or a kernel reaches behind the end of an operand.
 llvm::LogicalResult runKernel(KernelOp kernel, int64_t grid, llvm::ArrayRef<Buffer> operands);
 
 } // namespace ftc::launch

@@ -65,10 +65,8 @@ private:
     if (auto ref = dyn_cast<RefOp>(op))
       return bind(ref);
     if (auto view = dyn_cast<ViewOp>(op)) {
-      Buffer buffer = buffers.lookup(view.getSource());
-      buffer.byte += view.getOffset() * buffer.elementBytes();
-      buffer.type = view.getType();
-      buffers[view] = buffer;
+      Buffer source = buffers.lookup(view.getSource());
+      buffers[view] = source.view(view.getOffset(), view.getType());
       return success();
     }
     if (auto launched = dyn_cast<LaunchOp>(op))
@@ -85,14 +83,14 @@ private:
   LogicalResult place(Operation *op, std::optional<int64_t> offset, MemRefType type,
                       Buffer &buffer) {
     if (offset) {
-      buffer = {&arena, *offset, type};
+      buffer = Buffer(&arena, *offset, type);
       return success();
     }
     ownBytes += getBufferBytes(type);
     if (ownBytes > kMostBytes)
       return op->emitOpError("is more than the interpreter has memory for");
     own.push_back(std::make_unique<Memory>(getBufferBytes(type)));
-    buffer = {own.back().get(), 0, type};
+    buffer = Buffer(own.back().get(), 0, type);
     return success();
   }
 
@@ -101,12 +99,13 @@ private:
     if (buffer.isInside())
       return success();
     return op->emitOpError("has a buffer at byte ")
-           << buffer.byte << " of " << getBufferBytes(buffer.type) << " bytes in an arena of "
-           << buffer.memory->size();
+           << buffer.getByte() << " of " << getBufferBytes(buffer.getType())
+           << " bytes in an arena of " << buffer.getMemory()->size();
   }
 
   static void load(const Buffer &buffer, HostValue &value) {
-    value.shape.assign(buffer.type.getShape().begin(), buffer.type.getShape().end());
+    ArrayRef<int64_t> shape = buffer.getType().getShape();
+    value.shape.assign(shape.begin(), shape.end());
     value.data.resize(buffer.size());
     for (int64_t i = 0; i < buffer.size(); ++i)
       value.data[i] = buffer[i];
@@ -137,7 +136,7 @@ private:
     auto &[memory, buffer] = known->second;
     if (isNew) {
       memory = std::make_unique<Memory>(getBufferBytes(op.getType()));
-      buffer = {memory.get(), 0, op.getType()};
+      buffer = Buffer(memory.get(), 0, op.getType());
       auto value = state.find(symbol);
       if (failed(store(op, symbol, value == state.end() ? nullptr : &value->second, buffer)))
         return failure();

@@ -41,7 +41,7 @@ LogicalResult ftc::launch::runRope(KernelOp kernel, Grid grid, ArrayRef<Buffer> 
   const Buffer &x = operands[0], &y = operands[inPlace ? 0 : 1];
   const Buffer &cos = operands[inPlace ? 1 : 2], &sin = operands[inPlace ? 2 : 3];
   const Buffer &positions = operands[inPlace ? 3 : 4];
-  int64_t headDim = kernel.getIntParam("head_dim"), half = cos.columns();
+  int64_t headDim = std::max<int64_t>(kernel.getIntParam("head_dim"), 1), half = cos.columns();
   bool transposed = kernel.getIntParam("transposed");
   for (int64_t row = 0; row < grid; ++row) {
     int64_t position = positions.index(row);
@@ -91,6 +91,8 @@ LogicalResult ftc::launch::runEmbeddingGrad(KernelOp kernel, Grid, ArrayRef<Buff
 LogicalResult ftc::launch::runCrossEntropy(KernelOp kernel, Grid grid, ArrayRef<Buffer> operands) {
   bool gradient = kernel.getIntParam("gradient"), loss = kernel.getIntParam("loss");
   const Buffer &logits = operands[0], &targets = operands[1];
+  if (operands.size() != 2u + 2 * gradient + loss)
+    return kernel.emitOpError("has not the arguments that gradient and loss say");
   double factor = gradient ? operands[2][0] * operands[3][0] : 0;
   for (int64_t row = 0; row < grid; ++row) {
     int64_t target = targets.index(row);

@@ -153,6 +153,62 @@ TEST(LaunchInterpreter, RefusesWhatHasNoMeaning) {
             std::string::npos);
 }
 
+// A kernel that a hand has written may say anything; the verifier looks at regions only.
+TEST(LaunchInterpreter, RefusesKernelsThatAreNone) {
+  auto diagnose = [](const std::string &kernel, const std::string &operands, int64_t grid) {
+    std::string buffers, names, types;
+    for (char operand : operands) {
+      std::string type = operand == 'v' ? "memref<4xf32>" : "memref<4x4xf32>";
+      if (operand == 'i')
+        type = "memref<4xi32>";
+      std::string name = "%b" + std::to_string(buffers.size());
+      buffers += name + " = launch.input \"" + operand + "\" : " + type + "\n";
+      names += (names.empty() ? "" : ", ") + name;
+      types += (types.empty() ? "" : ", ") + type;
+    }
+    Program program("launch.kernel @k " + kernel + "\nlaunch.entry @e {\n" + buffers +
+                    "launch.launch @k site(\"s\") grid(" + std::to_string(grid) + ") cost(0, 0) (" +
+                    names + ") : " + types + "\n}\n");
+    auto entry = program.module->lookupSymbol<launch::EntryOp>("e");
+    if (!entry)
+      return std::string("does not parse");
+    std::vector<double> numbers(16, 1);
+    ft::State state;
+    launch::Buffers inputs = {
+        {"m", {{4, 4}, numbers}}, {"v", {{4}, {1, 1, 1, 1}}}, {"i", {{4}, {9, 9, 9, 9}}}};
+    EXPECT_TRUE(failed(launch::runEntry(*program.module, entry, inputs, state)));
+    return program.context.takeDiagnostics();
+  };
+  const std::string matrix = "memref<4x4xf32>", vector = "memref<4xf32>";
+  auto arg = [](const char *access, const std::string &type) {
+    return "#launch.arg<" + std::string(access) + " whole " + type + ">";
+  };
+  auto expect = [](const std::string &actual, const char *what) {
+    EXPECT_NE(actual.find(what), std::string::npos) << actual;
+  };
+  expect(diagnose("gemm [" + arg("write", matrix) + "]", "m", 1),
+         "has 1 arguments and 0 regions, which is no kernel of family gemm");
+  expect(diagnose("gemm [" + arg("read", matrix) + ", " + arg("read", vector) + ", " +
+                      arg("write", matrix) + "]",
+                  "mvm", 1),
+         "of family gemm reaches behind the end of operand 1");
+  expect(diagnose("attention_delta [" + arg("read", matrix) + ", " + arg("read", matrix) + ", " +
+                      arg("write", matrix) + "]",
+                  "mmm", 1000000000),
+         "is run on a grid of 1000000000, more than any of its operands has elements");
+  expect(diagnose("attention_grad_key_value [" + arg("read", matrix) + ", " + arg("read", matrix) +
+                      ", " + arg("read", matrix) + ", " + arg("read", matrix) + ", " +
+                      arg("read", matrix) + ", " + arg("read", matrix) + ", " +
+                      arg("read", "memref<4xi32>") + ", " + arg("read", "memref<4xi32>") + ", " +
+                      arg("write", matrix) + "] params {has_key = true}",
+                  "mmmmmmiim", 4),
+         "reads a segment bound at token 0 that is not within its 4 tokens");
+  expect(diagnose("cross_entropy [" + arg("readwrite", matrix) + ", " +
+                      arg("read", "memref<4xi32>") + "] params {gradient = true}",
+                  "mi", 4),
+         "has not the arguments that gradient and loss say");
+}
+
 TEST(LaunchInterpreter, TargetsAreTheNextLabelsOfTheSegment) {
   std::vector<ft::HostValue> arguments = {vector({1, 2, 3, 4, 5}), vector({10, 11, 12, 13, 14}),
                                           segments(5, {0, 3, 4}), vector({0})};
