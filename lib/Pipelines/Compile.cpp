@@ -10,6 +10,8 @@
 #include "ftc/Package/Writer.h"
 #include "ftc/Pipelines/Pipelines.h"
 #include "ftc/Pipelines/RegisterAll.h"
+#include "ftc/Pipelines/RunPasses.h"
+#include "ftc/Pipelines/ValidatePasses.h"
 #include "ftc/Support/AtomicFile.h"
 #include "ftc/Target/CPU/CPU.h"
 
@@ -18,7 +20,10 @@
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Support/Timing.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
+
+#include <cmath>
 
 using namespace mlir;
 using namespace ftc;
@@ -52,26 +57,82 @@ static PipelineOptions pipelineOptions(const CompileOptions &options) {
   return pipeline;
 }
 
-static Status runPasses(ModuleOp module, const CompileOptions &options,
-                        DiagnosticCollector &diagnostics) {
-  PassManager manager(module.getContext(), ModuleOp::getOperationName());
+/// What validating the module at hand has come to.
+struct OwnValidation {
+  unsigned checked = 0;
+  std::string notValidated; ///< why the first pass that could not be validated was not
+  std::optional<Verdict> finding;
+};
+
+/// A validator of the module at hand. Nothing to validate is an error, as is a module that is too
+/// large.
+static Result<std::unique_ptr<PassValidator>> validatorOf(ModuleOp module,
+                                                          OwnValidation &validation) {
+  ValidationOptions options;
+  double work = validationWork(module);
+  if (work == 0)
+    return makeError("--validate-passes", "finds nothing to run in this IR; it needs functions of "
+                                          "ft ops, which are there before convert-ft-to-launch");
+  if (work > options.limit)
+    return makeError(
+        "--validate-passes",
+        llvm::formatv("a run of this IR takes {0:e2} operations and bytes, and the limit is "
+                      "{1:e2}; give --model and --adapter instead of --from, so that a small "
+                      "program of the same kind is made",
+                      work, options.limit));
+  options.limit = HUGE_VAL; // has been looked at for the whole pipeline
+  options.tell = [&validation](const Verdict &verdict) {
+    validation.checked += verdict.kind == Verdict::agrees;
+    if (verdict.kind == Verdict::differs)
+      validation.finding = verdict;
+    else if (!verdict.text.empty() && validation.notValidated.empty())
+      validation.notValidated = verdict.text;
+  };
+  return std::make_unique<PassValidator>(options);
+}
+
+static PassRun runPasses(ModuleOp module, const CompileOptions &options,
+                         DiagnosticCollector &diagnostics, CompileReport &report) {
+  auto manager = std::make_unique<PassManager>(module.getContext(), ModuleOp::getOperationName());
   DefaultTimingManager timing;
   if (!options.mlirFlags.empty()) {
-    if (failed(applyPassManagerCLOptions(manager)))
-      return makeError("ftc compile", "MLIR refuses its pass manager options");
+    if (failed(applyPassManagerCLOptions(*manager)))
+      return {makeError("ftc compile", "MLIR refuses its pass manager options")};
     applyDefaultTimingManagerCLOptions(timing);
   }
   TimingScope scope = timing.getRootScope();
-  manager.enableTiming(scope);
-  if (Status status = buildPipeline(manager, module, pipelineOptions(options)); !status)
-    return status;
+  manager->enableTiming(scope);
+  if (Status status = buildPipeline(*manager, module, pipelineOptions(options)); !status)
+    return {std::move(status)};
   if (llvm::is_contained(options.mlirFlags, "--dump-pass-pipeline")) {
-    manager.dump();
+    manager->dump();
     llvm::errs() << "\n";
   }
-  if (failed(manager.run(module)))
-    return diagnostics.takeError("the passes failed");
-  return Status::ok();
+  OwnValidation validation;
+  // Configs have been validated by a twin already.
+  bool validates = options.validatePasses && !options.from.empty();
+  if (validates) {
+    Result<std::unique_ptr<PassValidator>> validator = validatorOf(module, validation);
+    if (!validator)
+      return {validator.takeError()};
+    manager->addInstrumentation(std::move(*validator));
+  }
+  const std::string reproducer = reproducerPath(options.output);
+  // Who asks MLIR for a reproducer of another kind gets that.
+  bool asked = llvm::any_of(options.mlirFlags, [](const std::string &flag) {
+    return StringRef(flag).starts_with("--mlir-pass-pipeline-crash-reproducer");
+  });
+  PassRun run = ftc::runPasses(std::move(manager), module, asked ? "" : reproducer,
+                               [&] { return diagnostics.takeError("the passes failed"); });
+  if (run.crashed || !validates)
+    return run;
+  if (validation.finding)
+    return {findingError(*validation.finding, reproducer)};
+  if (run.status && !validation.notValidated.empty())
+    return {makeError("--validate-passes", validation.notValidated)};
+  if (run.status)
+    report.validated(validation.checked);
+  return run;
 }
 
 static Status writeModule(ModuleOp module, const CompileOptions &options) {
@@ -122,9 +183,6 @@ static Status checkOptions(const CompileOptions &options) {
       (!options.model.empty() || !options.adapter.empty() || !options.train.empty()))
     return makeError("ftc compile", "--from goes on from a dump, which holds the configs: leave "
                                     "--model, --adapter and --train out");
-  if (!options.from.empty() && options.validatePasses)
-    return makeError("--validate-passes", "needs the configs, to make a small program of the same "
-                                          "kind; give --model and --adapter instead of --from");
   if (options.target != "cpu")
     return makeError("--target", quoted(options.target) + " is not supported yet; expected cpu");
   if (options.emit != "package" && options.emit != "mlir")
@@ -166,7 +224,9 @@ static Status compile(const CompileOptions &options, const std::string &programN
 
   DialectRegistry registry;
   registerAllDialects(registry);
-  MLIRContext context(registry);
+  // On the heap, so that it can be left alone after a crash.
+  auto owner = std::make_unique<MLIRContext>(registry);
+  MLIRContext &context = *owner;
   context.loadAllAvailableDialects();
   // A note that shows the operation shows the whole module where the module is at fault.
   if (!llvm::is_contained(options.mlirFlags, "--mlir-print-op-on-diagnostic"))
@@ -174,9 +234,13 @@ static Status compile(const CompileOptions &options, const std::string &programN
   DiagnosticCollector diagnostics(&context);
   CompileReport report(options.emit == "mlir" && (options.output.empty() || options.output == "-"));
 
+  bool crashed = false;
+  // A module that a pass has left half-changed cannot be taken apart, nor can what it lives in.
   Result<OwningOpRef<ModuleOp>> source = options.from.empty()
-                                             ? readConfigs(context, options, report)
+                                             ? readConfigs(context, options, report, crashed)
                                              : readDump(context, options.from, diagnostics);
+  if (crashed)
+    (void)owner.release();
   if (!source)
     return source.takeError();
   ModuleOp module = **source;
@@ -186,8 +250,13 @@ static Status compile(const CompileOptions &options, const std::string &programN
   // gains from them.
   context.disableMultithreading();
   if (options.stopAfter != kFrontendStep.str() || !options.from.empty())
-    if (Status status = runPasses(module, options, diagnostics); !status)
-      return status;
+    if (PassRun run = runPasses(module, options, diagnostics, report); !run.status) {
+      if (run.crashed) {
+        source->release();
+        (void)owner.release();
+      }
+      return std::move(run.status);
+    }
   report.lap("passes");
 
   Status status = options.emit == "mlir" ? writeModule(module, options)

@@ -3,7 +3,6 @@
 //===----------------------------------------------------------------------===//
 #include "Evaluation.h"
 
-#include "dialects/Launch/IR/Launch.h"
 #include "ftc/Analysis/ValueChanges.h"
 #include "ftc/Support/Philox.h"
 
@@ -13,9 +12,6 @@
 
 using namespace mlir;
 using namespace ftc;
-
-/// Calls nest no deeper in anything that our passes make.
-static constexpr unsigned kDeepestCall = 16;
 
 //===-- What can be run ---------------------------------------------------===//
 
@@ -27,38 +23,7 @@ static bool hasValues(Type type) {
   return tensor && tensor.hasStaticShape() && tensor.getElementType().isIntOrFloat();
 }
 
-/// Why a function cannot be run; empty where it can.
-static std::string obstacleOf(func::FuncOp function, unsigned depth = 0) {
-  std::string name = "@" + function.getSymName().str();
-  if (depth > kDeepestCall)
-    return name + " is called too deeply";
-  if (!function.getBody().hasOneBlock())
-    return name + " has " + std::to_string(function.getBody().getBlocks().size()) + " blocks";
-  for (Type type : function.getArgumentTypes())
-    if (!hasValues(type))
-      return name + " takes what no random value can be made for";
-  std::string obstacle;
-  function.getBody().walk([&](Operation *op) {
-    if (auto call = dyn_cast<func::CallOp>(op)) {
-      auto callee = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(op, call.getCalleeAttr());
-      obstacle = callee ? obstacleOf(callee, depth + 1) : name + " calls what is no function";
-    } else if (!isa<ft::ReadOp, ft::CommitOp, ft::BypassOp, ft::KernelOp, ft::BoundaryOp,
-                    ft::YieldOp, func::ReturnOp, ft::EvaluableOpInterface>(op)) {
-      obstacle =
-          name + " holds " + op->getName().getStringRef().str() + ", which has no evaluation";
-    }
-    return obstacle.empty() ? WalkResult::advance() : WalkResult::interrupt();
-  });
-  return obstacle;
-}
-
-/// Functions of buffers or scalars are no functions of ft.
-static bool isOfTensors(func::FuncOp function) {
-  auto isOurs = [](Type type) { return isa<TensorType, ft::SegmentsType, ft::RunType>(type); };
-  return llvm::all_of(function.getArgumentTypes(), isOurs) &&
-         llvm::all_of(function.getResultTypes(), isOurs);
-}
-
+/// What one run of an op of ft takes.
 static double workOf(Operation *op) {
   if (auto costed = dyn_cast<ft::CostOpInterface>(op)) {
     ft::Cost cost = costed.getCost();
@@ -71,24 +36,114 @@ static double workOf(Operation *op) {
   return elements;
 }
 
-Runnable Runnable::of(ModuleOp module) {
+namespace {
+/// What is known of functions: each is looked at once, however many calls there are.
+class Survey {
+public:
+  struct Entry {
+    std::string obstacle; ///< why it cannot be run; empty where it can
+    double work = 0;      ///< of one run, with its calls
+  };
+
+  const Entry &of(func::FuncOp function) {
+    auto [found, isNew] = entries.try_emplace(function);
+    if (!isNew)
+      return found->second; // of a function that calls itself: what is known so far
+    Entry entry = look(function);
+    return entries[function] = std::move(entry);
+  }
+
+private:
+  Entry look(func::FuncOp function) {
+    Entry entry;
+    std::string name = "@" + function.getSymName().str();
+    if (!function.getBody().hasOneBlock())
+      entry.obstacle =
+          name + " has " + std::to_string(function.getBody().getBlocks().size()) + " blocks";
+    for (Type type : function.getArgumentTypes())
+      if (!hasValues(type))
+        entry.obstacle = name + " takes what no random value can be made for";
+    function.getBody().walk([&](Operation *op) {
+      entry.work += workOf(op);
+      if (auto call = dyn_cast<func::CallOp>(op)) {
+        auto callee = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(op, call.getCalleeAttr());
+        Entry called = callee ? of(callee) : Entry{name + " calls what is no function", 0};
+        entry.work += called.work;
+        if (entry.obstacle.empty())
+          entry.obstacle = called.obstacle;
+      } else if (!isRun(op) && entry.obstacle.empty()) {
+        entry.obstacle =
+            name + " holds " + op->getName().getStringRef().str() + ", which has no evaluation";
+      }
+    });
+    return entry;
+  }
+
+  static bool isRun(Operation *op) {
+    return isa<ft::ReadOp, ft::CommitOp, ft::BypassOp, ft::KernelOp, ft::BoundaryOp, ft::YieldOp,
+               func::ReturnOp, ft::EvaluableOpInterface>(op);
+  }
+
+  llvm::DenseMap<Operation *, Entry> entries;
+};
+} // namespace
+
+/// Functions of buffers or scalars are no functions of ft.
+static bool isOfTensors(func::FuncOp function) {
+  auto isOurs = [](Type type) { return isa<TensorType, ft::SegmentsType, ft::RunType>(type); };
+  return llvm::all_of(function.getArgumentTypes(), isOurs) &&
+         llvm::all_of(function.getResultTypes(), isOurs);
+}
+
+/// What an entry point takes to run; more than any limit where the interpreter has no memory for
+/// it.
+static double workOf(launch::EntryOp entry) {
+  constexpr double most = 1 << 26;
+  double bytes = double(entry.getArenaBytes().value_or(0)), own = 0, work = 0;
+  for (Operation &op : entry.getBody().front()) {
+    if (isa<launch::AllocOp, launch::InputOp>(op))
+      own += double(launch::getBufferBytes(cast<MemRefType>(op.getResult(0).getType())));
+    if (auto launch = dyn_cast<launch::LaunchOp>(op))
+      work += double(launch.getFlops()) + double(launch.getBytes());
+  }
+  return std::max(bytes, own) > most ? HUGE_VAL : work;
+}
+
+std::set<std::string> Runnable::names() const {
+  std::set<std::string> names;
+  for (func::FuncOp function : functions)
+    names.insert(function.getSymName().str());
+  for (launch::EntryOp entry : entries)
+    names.insert(entry.getSymName().str());
+  return names;
+}
+
+Runnable Runnable::of(ModuleOp module, const Inputs &inputs) {
   Runnable runnable;
+  Survey survey;
   for (Operation &op : *module.getBody()) {
     runnable.launches |= isa_and_present<launch::LaunchDialect>(op.getDialect());
     if (auto parameter = dyn_cast<ft::ParameterOp>(op))
       runnable.work += 8.0 * double(parameter.getTensorType().getNumElements());
+    if (auto state = dyn_cast<launch::StateOp>(op))
+      runnable.work += 8.0 * double(state.getBufferType().getNumElements());
+    if (auto entry = dyn_cast<launch::EntryOp>(op); entry && inputs.know(entry)) {
+      runnable.entries.push_back(entry);
+      runnable.work += workOf(entry);
+    }
     auto function = dyn_cast<func::FuncOp>(op);
     if (!function || function.isExternal() || !isOfTensors(function))
       continue;
     // Nobody calls @forward, but it is what the entry points are made of.
     if (function.isPrivate() && function.getSymName() != "forward")
       continue;
-    if (std::string obstacle = obstacleOf(function); !obstacle.empty()) {
-      runnable.obstacles.push_back(obstacle);
+    const Survey::Entry &entry = survey.of(function);
+    if (!entry.obstacle.empty()) {
+      runnable.obstacles.push_back(entry.obstacle);
       continue;
     }
     runnable.functions.push_back(function);
-    function.getBody().walk([&](Operation *inner) { runnable.work += workOf(inner); });
+    runnable.work += entry.work;
   }
   return runnable;
 }
@@ -96,8 +151,8 @@ Runnable Runnable::of(ModuleOp module) {
 //===-- Inputs ------------------------------------------------------------===//
 
 /// Follows an integer value to the ops that say what it may be.
-void Inputs::bound(Value value, Integers &integers, unsigned depth) {
-  if (depth > kDeepestCall)
+void Inputs::bound(Value value, Integers &integers, llvm::DenseSet<Value> &seen) {
+  if (!seen.insert(value).second)
     return;
   auto atMost = [&](int64_t limit) { integers.limit = std::min(integers.limit, limit); };
   for (OpOperand &use : value.getUses()) {
@@ -115,9 +170,9 @@ void Inputs::bound(Value value, Integers &integers, unsigned depth) {
       if (auto callee =
               SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(op, call.getCalleeAttr());
           callee && !callee.isExternal())
-        bound(callee.getArgument(number), integers, depth + 1);
+        bound(callee.getArgument(number), integers, seen);
     } else if (isa<ft::KernelOp, ft::BypassOp>(op) && number < op->getRegion(0).getNumArguments()) {
-      bound(op->getRegion(0).getArgument(number), integers, depth + 1);
+      bound(op->getRegion(0).getArgument(number), integers, seen);
     }
   }
 }
@@ -135,11 +190,23 @@ void Inputs::learn(const Runnable &runnable) {
       function.walk([&](ft::RopeOp op) {
         positions = std::min(positions, op.getCos().getType().getDimSize(0));
       });
-    if (isNew)
-      for (Value argument : function.getArguments())
-        if (isInteger(argument.getType()))
-          bound(argument, entry->second.emplace_back(), 0);
+    if (!isNew)
+      continue;
+    entry->second.type = function.getFunctionType();
+    for (Value argument : function.getArguments())
+      if (isInteger(argument.getType())) {
+        llvm::DenseSet<Value> seen;
+        bound(argument, entry->second.integers.emplace_back(), seen);
+      }
   }
+}
+
+bool Inputs::know(launch::EntryOp entry) const {
+  auto known = functions.find(entry.getSymName().str());
+  if (known == functions.end())
+    return false;
+  ArrayRef<Type> types = known->second.type.getInputs();
+  return (types.size() == 1 || types.size() == 4) && isa<ft::RunType>(types.back());
 }
 
 /// A sequence, one token alone, another sequence and dead tokens, as far as the type and the
@@ -163,13 +230,19 @@ static ft::HostValue randomSegments(ft::SegmentsType type, int64_t longest) {
   return *ft::makeSegments(tokens, ends);
 }
 
-SmallVector<ft::HostValue> Inputs::arguments(func::FuncOp function, uint64_t seed) const {
-  auto known = functions.find(function.getSymName().str());
+launch::Buffers Inputs::inputs(launch::EntryOp entry, uint64_t seed) const {
+  const auto &[name, function] = *functions.find(entry.getSymName().str());
+  return launch::makeInputs(arguments(name, function.type, seed));
+}
+
+SmallVector<ft::HostValue> Inputs::arguments(StringRef name, FunctionType function,
+                                             uint64_t seed) const {
+  auto known = functions.find(name.str());
   if (known == functions.end())
     known = functions.find("forward");
   SmallVector<ft::HostValue> values;
   unsigned integers = 0, floats = 0;
-  for (Type type : function.getArgumentTypes()) {
+  for (Type type : function.getInputs()) {
     if (isa<ft::RunType>(type)) {
       values.push_back(ft::makeRun({{ft::RunField::learning_rate, 0.01},
                                     {ft::RunField::one_minus_beta1, 0.1},
@@ -192,8 +265,8 @@ SmallVector<ft::HostValue> Inputs::arguments(func::FuncOp function, uint64_t see
     value.data.resize(tensor.getNumElements());
     bool whole = isInteger(type);
     Integers integer;
-    if (whole && known != functions.end() && integers < known->second.size())
-      integer = known->second[integers];
+    if (whole && known != functions.end() && integers < known->second.integers.size())
+      integer = known->second.integers[integers];
     uint64_t limit = integer.limit == INT64_MAX ? 2 : integer.limit;
     for (size_t i = 0; i < value.data.size(); ++i)
       if (!whole)
@@ -211,7 +284,23 @@ static double draw(uint64_t seed, StringRef symbol, uint64_t element, uint64_t s
   return normal(seed, siteHash(std::string_view(symbol.data(), symbol.size())), stream, element);
 }
 
+/// A module with the parameters that states have been made of.
+static OwningOpRef<ModuleOp> parametersOf(ModuleOp module) {
+  OwningOpRef<ModuleOp> parameters = ModuleOp::create(module.getLoc());
+  OpBuilder builder = OpBuilder::atBlockEnd(parameters->getBody());
+  for (auto state : module.getOps<launch::StateOp>()) {
+    MemRefType type = state.getBufferType();
+    ft::ParameterOp::create(builder, state.getLoc(), state.getSymName(),
+                            RankedTensorType::get(type.getShape(), builder.getF32Type()),
+                            static_cast<ft::Role>(state.getRole()), type.getElementType(),
+                            state.getInit(), state.getInitArgsAttr());
+  }
+  return parameters;
+}
+
 ft::State Inputs::state(ModuleOp module, uint64_t seed) {
+  if (!module.getOps<launch::StateOp>().empty())
+    return state(*parametersOf(module), seed);
   ft::State state = ft::initState(module, seed);
   for (auto parameter : module.getOps<ft::ParameterOp>()) {
     // What starts at zero would hide mistakes: LoRA's B, moments, accumulators.
@@ -269,8 +358,9 @@ static std::string stateName(StringRef function, StringRef symbol) {
 }
 
 /// The parameters that a function commits, also by calls.
-static void collectCommits(func::FuncOp function, std::set<std::string> &symbols, unsigned depth) {
-  if (depth > kDeepestCall)
+static void collectCommits(func::FuncOp function, std::set<std::string> &symbols,
+                           llvm::DenseSet<Operation *> &seen) {
+  if (!seen.insert(function).second)
     return;
   function.walk([&](Operation *op) {
     if (auto commit = dyn_cast<ft::CommitOp>(op))
@@ -278,7 +368,7 @@ static void collectCommits(func::FuncOp function, std::set<std::string> &symbols
     else if (auto call = dyn_cast<func::CallOp>(op))
       if (auto callee =
               SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(op, call.getCalleeAttr()))
-        collectCommits(callee, symbols, depth + 1);
+        collectCommits(callee, symbols, seen);
   });
 }
 
@@ -295,25 +385,53 @@ std::optional<SmallVector<ft::HostValue>> Evaluation::call(func::FuncOp function
   return std::move(*results);
 }
 
+bool Evaluation::runFunction(func::FuncOp function, Outcome &outcome) {
+  ft::State after = start;
+  auto results = call(function, after);
+  if (!results)
+    return false;
+  std::string name = function.getSymName().str();
+  for (auto [index, result] : llvm::enumerate(*results))
+    outcome.values[resultName(name, index)] = {name, "", std::move(result.data)};
+  std::set<std::string> commits;
+  llvm::DenseSet<Operation *> seen;
+  collectCommits(function, commits, seen);
+  for (const std::string &symbol : commits)
+    outcome.values[stateName(name, symbol)] = {name, symbol, std::move(after[symbol].data)};
+  return true;
+}
+
+bool Evaluation::runEntry(launch::EntryOp entry, Outcome &outcome) {
+  ft::State after = start;
+  ScopedDiagnosticHandler handler(module.getContext(), [&](Diagnostic &diagnostic) {
+    message = diagnostic.str();
+    return success();
+  });
+  FailureOr<launch::Buffers> results =
+      launch::runEntry(module, entry, inputs.inputs(entry, seed), after);
+  if (failed(results))
+    return false;
+  outcome.launches = true;
+  std::string name = entry.getSymName().str();
+  for (auto &[output, value] : *results) {
+    bool isNorm = output == "grad_norm" && name != "update";
+    outcome.values[resultName(name, isNorm ? 1 : 0)] = {name, "", std::move(value.data)};
+  }
+  for (auto &[symbol, value] : after)
+    if (auto old = start.find(symbol); old == start.end() || old->second.data != value.data)
+      outcome.values[stateName(name, symbol)] = {name, symbol, std::move(value.data)};
+  return true;
+}
+
 Outcome Evaluation::run(const Runnable &runnable) {
   Outcome outcome;
   outcome.start = start;
-  for (func::FuncOp function : runnable.functions) {
-    ft::State after = start;
-    auto results = call(function, after);
-    if (!results) {
-      outcome.failure = message;
-      return outcome;
-    }
-    std::string name = function.getSymName().str();
-    outcome.functions.insert(name);
-    for (auto [index, result] : llvm::enumerate(*results))
-      outcome.values[resultName(name, index)] = {name, "", std::move(result.data)};
-    std::set<std::string> commits;
-    collectCommits(function, commits, 0);
-    for (const std::string &symbol : commits)
-      outcome.values[stateName(name, symbol)] = {name, symbol, std::move(after[symbol].data)};
-  }
+  outcome.functions = runnable.names();
+  bool ran =
+      llvm::all_of(runnable.functions, [&](func::FuncOp f) { return runFunction(f, outcome); }) &&
+      llvm::all_of(runnable.entries, [&](launch::EntryOp e) { return runEntry(e, outcome); });
+  if (!ran)
+    outcome.failure = message;
   return outcome;
 }
 

@@ -1,11 +1,12 @@
 //===- Evaluation.h - running whatever a module lets us run -----*- C++ -*-===//
-// The public functions of a module of ft ops, on random inputs that fit them.
+// The public functions and entry points of a module, on random inputs that fit them.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #ifndef FTC_LIB_PIPELINES_EVALUATION_H
 #define FTC_LIB_PIPELINES_EVALUATION_H
 
 #include "ftc/Interpreter/Interpreter.h"
+#include "ftc/Interpreter/LaunchInterpreter.h"
 
 #include <map>
 #include <set>
@@ -14,15 +15,20 @@
 
 namespace ftc {
 
+class Inputs;
+
 /// What a module has to run.
 struct Runnable {
   llvm::SmallVector<mlir::func::FuncOp> functions; ///< public or @forward, of ops with a meaning
+  llvm::SmallVector<launch::EntryOp> entries;      ///< made of functions that were seen
   std::vector<std::string> obstacles;              ///< of such functions that cannot be run
-  bool launches = false;                           ///< the module is at the launch level, or partly
-  /// Operations and bytes of one run of all functions, and the bytes of the state in double.
+  bool launches = false;                           ///< the module is at the launch level
+  /// Operations and bytes of one run of all of them, and the bytes of the state in double.
   double work = 0;
 
-  static Runnable of(mlir::ModuleOp module);
+  bool empty() const { return functions.empty() && entries.empty(); }
+  std::set<std::string> names() const;
+  static Runnable of(mlir::ModuleOp module, const Inputs &inputs);
 };
 
 /// Random inputs that every function of a module can take. They depend on the seed, on a
@@ -34,9 +40,19 @@ public:
   void learn(const Runnable &runnable);
 
   /// Arguments of `function`; a function that was not seen takes those of @forward.
-  llvm::SmallVector<ft::HostValue> arguments(mlir::func::FuncOp function, uint64_t seed) const;
+  llvm::SmallVector<ft::HostValue> arguments(mlir::func::FuncOp function, uint64_t seed) const {
+    return arguments(function.getSymName(), function.getFunctionType(), seed);
+  }
 
-  /// First values of all parameters. Trainable ones, moments and accumulators are not zero.
+  /// Whether the function of a step was seen that an entry point was made of. An entry point of
+  /// unknown origin is not run: its kernels may be such as no family knows.
+  bool know(launch::EntryOp entry) const;
+
+  /// Inputs of an entry point that is known: what the runtime makes of its function's arguments.
+  launch::Buffers inputs(launch::EntryOp entry, uint64_t seed) const;
+
+  /// First values of all parameters, or of what they have become. Trainable ones, moments and
+  /// accumulators are not zero.
   static ft::State state(mlir::ModuleOp module, uint64_t seed);
 
 private:
@@ -45,10 +61,17 @@ private:
     int64_t limit = INT64_MAX;
     bool labels = false;
   };
-  static void bound(mlir::Value value, Integers &integers, unsigned depth);
+  static void bound(mlir::Value value, Integers &integers, llvm::DenseSet<mlir::Value> &seen);
 
-  std::map<std::string, std::vector<Integers>> functions; ///< one element per integer argument
-  int64_t positions = INT64_MAX;                          ///< rows of the smallest rotary table
+  struct Function {
+    mlir::FunctionType type;
+    std::vector<Integers> integers; ///< one element per integer argument
+  };
+  llvm::SmallVector<ft::HostValue> arguments(llvm::StringRef name, mlir::FunctionType type,
+                                             uint64_t seed) const;
+
+  std::map<std::string, Function> functions;
+  int64_t positions = INT64_MAX; ///< rows of the smallest rotary table
 };
 
 /// One result or committed parameter.
@@ -62,6 +85,7 @@ struct Outcome {
   std::map<std::string, Measured> values;
   ft::State start;
   std::set<std::string> functions; ///< those that were run
+  bool launches = false;           ///< entry points of launches were
   std::string failure;             ///< why one could not be run to its end; empty: all were
 
   /// The value of a name; that of the parameter at the start where the function is there and does
@@ -97,8 +121,8 @@ private:
   /// Null after a failure, which is kept in `message`.
   std::optional<llvm::SmallVector<ft::HostValue>> call(mlir::func::FuncOp function,
                                                        ft::State &values);
-  void record(mlir::func::FuncOp function, llvm::ArrayRef<ft::HostValue> results,
-              const ft::State &after, Outcome &outcome);
+  bool runFunction(mlir::func::FuncOp function, Outcome &outcome);
+  bool runEntry(launch::EntryOp entry, Outcome &outcome);
 
   mlir::ModuleOp module;
   const Inputs &inputs;

@@ -112,9 +112,11 @@ static LogicalResult run(const MlirOptMainConfig &config, const Validation &vali
   return status;
 }
 
-int ftc::optMain(int argc, char **argv) {
+int ftc::optMain(int argc, char **argv, llvm::function_ref<void(DialectRegistry &)> extend) {
   DialectRegistry registry;
   registerAllDialects(registry);
+  if (extend)
+    extend(registry);
   registerAllPasses();
   ValidationFlags flags;
   auto [input, output] = registerAndParseCLIOptions(

@@ -13,7 +13,7 @@ namespace ftc {
 struct Difference {
   std::string what; ///< empty: none
   std::string before, after;
-  bool traceable = false; ///< both functions were run, and a value differs
+  bool traceable = false; ///< both are functions of ft that were run
 };
 
 /// The first value of `before` that `after` lacks or has otherwise; losses and results come first.

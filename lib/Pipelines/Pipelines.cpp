@@ -28,8 +28,17 @@ struct Step {
   llvm::StringLiteral flag;
   std::unique_ptr<Pass> (*create)(const Switches &);
   bool cleanup;
-  llvm::StringLiteral phase; ///< of ft-verify-phase; empty: none
+  llvm::StringLiteral phase; ///< that then holds, of ft-verify-phase or launch-verify-phase
+  std::unique_ptr<Pass> (*verify)(const std::string &phase);
 };
+
+std::unique_ptr<Pass> verifyFt(const std::string &phase) { return ft::createVerifyPhase({phase}); }
+std::unique_ptr<Pass> verifyLaunch(const std::string &phase) {
+  return createVerifyLaunchPhase({phase});
+}
+
+/// What holds of a module that the frontend has made.
+constexpr llvm::StringLiteral kForwardPhase = "forward";
 
 constexpr llvm::StringLiteral kCanonicalize = "canonicalize", kCSE = "cse",
                               kPrune = "ft-prune-graph", kFusion = "ft-form-kernels.fusion",
@@ -50,19 +59,20 @@ std::unique_ptr<Pass> createConversion(const Switches &on) {
 // own rules and is complete; pruning follows since frozen weights are what makes gradients dead.
 constexpr Step steps[] = {
     {"ft-attach-adapters", [](const Switches &) { return ft::createAttachAdapters(); }, false,
-     "bypasses"},
+     "bypasses", verifyFt},
     {"ft-lower-bypasses", [](const Switches &) { return ft::createLowerBypasses(); }, true,
-     "lowered"},
+     "lowered", verifyFt},
     {"ft-build-backward", [](const Switches &) { return ft::createBuildBackward(); }, false,
-     "backward"},
+     "backward", verifyFt},
     {kPrune, [](const Switches &on) { return ft::createPruneGraph({/*off=*/!on.has(kPrune)}); },
-     true, "backward"},
+     true, "backward", verifyFt},
     {"ft-form-kernels",
      [](const Switches &on) { return ft::createFormKernels({/*fusion=*/on.has(kFusion)}); }, false,
-     "kernels"},
-    {"convert-ft-to-launch", createConversion, false, ""},
+     "kernels", verifyFt},
+    {"convert-ft-to-launch", createConversion, false, "launched", verifyLaunch},
     {"launch-plan-arena",
-     [](const Switches &on) { return createPlanArena({/*reuse=*/on.has(kReuse)}); }, false, ""},
+     [](const Switches &on) { return createPlanArena({/*reuse=*/on.has(kReuse)}); }, false,
+     "planned", verifyLaunch},
 };
 
 void finishStep(OpPassManager &manager, const Step &step, const Switches &on) {
@@ -70,8 +80,7 @@ void finishStep(OpPassManager &manager, const Step &step, const Switches &on) {
     manager.addPass(createCanonicalizerPass());
   if (step.cleanup && on.has(kCSE))
     manager.addPass(createCSEPass());
-  if (!step.phase.empty())
-    manager.addPass(ft::createVerifyPhase({step.phase.str()}));
+  manager.addPass(step.verify(step.phase.str()));
 }
 
 /// The number of steps behind the module: those up to the last that left a report.
@@ -102,6 +111,14 @@ std::vector<std::string> ftc::pipelineSteps() {
   std::vector<std::string> names;
   for (const Step &step : steps)
     names.push_back(step.flag.str());
+  return names;
+}
+
+std::vector<std::string> ftc::pipelinePhases() {
+  std::vector<std::string> names = {kForwardPhase.str()};
+  for (const Step &step : steps)
+    if (step.phase != names.back())
+      names.push_back(step.phase.str());
   return names;
 }
 
@@ -136,7 +153,8 @@ Status ftc::buildPipeline(OpPassManager &manager, ModuleOp module, const Pipelin
     if (end == std::size(steps))
       return makeError("--stop-after", quoted(stopAfter) + " is no step; expected " +
                                            kFrontendStep.str() + ", " +
-                                           llvm::join(pipelineSteps(), ", "));
+                                           llvm::join(pipelineSteps(), ", ") +
+                                           didYouMean(stopAfter, pipelineSteps()));
     ++end;
   } else if (stopAfter == kFrontendStep) {
     end = 0;
@@ -147,7 +165,7 @@ Status ftc::buildPipeline(OpPassManager &manager, ModuleOp module, const Pipelin
         "the IR has already been through " + quoted(stopAfter) + "; its next step is " +
             (begin < std::size(steps) ? steps[begin].flag.str() : std::string("none")));
   if (begin == 0)
-    manager.addPass(ft::createVerifyPhase({"forward"}));
+    manager.addPass(verifyFt(kForwardPhase.str()));
   // What a dump right behind a pass has not been through yet.
   else if (end > begin || stopAfter.empty())
     finishStep(manager, steps[begin - 1], on);

@@ -5,6 +5,7 @@
 
 #include "ftc/Frontend/Twin.h"
 #include "ftc/Package/Writer.h"
+#include "ftc/Pipelines/RunPasses.h"
 #include "ftc/Pipelines/ValidatePasses.h"
 #include "ftc/Support/Hash.h"
 #include "ftc/Support/Yaml.h"
@@ -46,6 +47,9 @@ static std::string lineOf(const Diagnostic &diagnostic) {
 
 DiagnosticCollector::DiagnosticCollector(MLIRContext *context)
     : handler(context, [this](Diagnostic &diagnostic) {
+        // Told by ftc in its own words.
+        if (StringRef(diagnostic.str()).starts_with(kReproducerDiagnostic))
+          return success();
         std::string text = lineOf(diagnostic);
         std::string where = placeOf(diagnostic.getLocation());
         if (diagnostic.getSeverity() == DiagnosticSeverity::Error) {
@@ -83,25 +87,27 @@ static std::string hashOf(const std::string &text) { return hash128(text).hex();
 
 /// Runs a small program of the same kind around every pass.
 static Status validateTwin(MLIRContext &context, const Twin &twin, const CompileOptions &options,
-                           CompileReport &report) {
+                           CompileReport &report, bool &crashed) {
   report.lap("reading");
   std::vector<std::string> warnings; // those of the program itself, which have been printed
   Result<OwningOpRef<ModuleOp>> module =
       buildForward(context, twin.model, twin.adapter, twin.train, &warnings);
   if (!module)
     return module.takeError();
-  bool toFile = !options.output.empty() && options.output != "-";
-  Result<unsigned> checked =
-      validatePasses(**module, (toFile ? options.output : "ftc") + ".reproducer.mlir");
-  if (!checked)
-    return checked.takeError();
+  unsigned checked = 0;
+  PassRun run = validatePasses(**module, reproducerPath(options.output), checked);
+  crashed = run.crashed;
+  if (crashed)
+    module->release();
+  if (!run.status)
+    return std::move(run.status);
   report.lap("validation");
-  report.validated(*checked);
+  report.validated(checked);
   return Status::ok();
 }
 
 Result<OwningOpRef<ModuleOp>> ftc::readConfigs(MLIRContext &context, const CompileOptions &options,
-                                               CompileReport &report) {
+                                               CompileReport &report, bool &crashed) {
   // Before an error, too: the key that a warning names may be its reason.
   std::vector<std::string> warnings;
   auto printWarnings = [&] {
@@ -155,7 +161,8 @@ Result<OwningOpRef<ModuleOp>> ftc::readConfigs(MLIRContext &context, const Compi
   printWarnings();
   report.describe(*model, targets, train);
   if (options.validatePasses)
-    if (Status status = validateTwin(context, makeTwin(*model, adapter, train), options, report);
+    if (Status status =
+            validateTwin(context, makeTwin(*model, adapter, train), options, report, crashed);
         !status)
       return status.takeError();
 

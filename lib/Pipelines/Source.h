@@ -30,8 +30,10 @@ private:
 };
 
 /// Reads configs, builds the forward step, and leaves on the module what a package says of them.
-Result<mlir::OwningOpRef<mlir::ModuleOp>>
-readConfigs(mlir::MLIRContext &context, const CompileOptions &options, CompileReport &report);
+/// `crashed`: a pass over its twin crashed, and the context must not be touched any more.
+Result<mlir::OwningOpRef<mlir::ModuleOp>> readConfigs(mlir::MLIRContext &context,
+                                                      const CompileOptions &options,
+                                                      CompileReport &report, bool &crashed);
 
 /// Parses a dump. Its text is checked first for what MLIR's parser has no bound for.
 Result<mlir::OwningOpRef<mlir::ModuleOp>>

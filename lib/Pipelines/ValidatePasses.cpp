@@ -99,7 +99,7 @@ PassValidator::~PassValidator() = default;
 
 /// Whether a module can be run; otherwise `verdict` says why not.
 static bool canRun(const Runnable &runnable, double limit, Verdict &verdict) {
-  if (runnable.functions.empty()) {
+  if (runnable.empty()) {
     verdict.kind =
         runnable.obstacles.empty() || runnable.launches ? Verdict::nothing : Verdict::notRun;
     if (verdict.kind == Verdict::notRun)
@@ -121,15 +121,15 @@ void PassValidator::runBeforePipeline(std::optional<OperationName>, const Pipeli
 }
 
 void PassValidator::runBeforePass(Pass *pass, Operation *op) {
-  if (!finding.empty() || !standsAlone(op) || onlyVerifies(pass))
+  if (found || !standsAlone(op) || onlyVerifies(pass))
     return;
   auto module = cast<ModuleOp>(op);
   if (!state->frames.empty())
     state->known.clear();
-  Frame frame{{}, Runnable(), {Verdict::agrees, flagOf(pass), "", module.getLoc()}};
-  if (canRun(Runnable::of(module), options.limit, frame.verdict)) {
+  Frame frame{{}, Runnable(), {Verdict::agrees, flagOf(pass), "", module.getLoc(), ""}};
+  if (canRun(Runnable::of(module, state->inputs), options.limit, frame.verdict)) {
     frame.before = module.clone();
-    frame.runnable = Runnable::of(*frame.before);
+    frame.runnable = Runnable::of(*frame.before, state->inputs);
     state->inputs.learn(frame.runnable);
   }
   state->frames.push_back(std::move(frame));
@@ -148,16 +148,14 @@ void PassValidator::runAfterPass(Pass *pass, Operation *op) {
     return;
   Frame frame = std::move(state->frames.back());
   state->frames.pop_back();
-  if (!finding.empty())
+  if (found)
     return;
   Verdict verdict = frame.before ? compare(pass, frame, cast<ModuleOp>(op)) : frame.verdict;
-  checked += verdict.kind == Verdict::agrees;
   if (verdict.kind != Verdict::agrees)
     state->known.clear();
   if (verdict.kind == Verdict::differs) {
-    culprit = verdict.pass;
-    finding = verdict.text;
-    reproducerText = reproducerOf(*frame.before, pass);
+    verdict.reproducer = reproducerOf(*frame.before, pass);
+    found = verdict;
   }
   if (options.tell)
     options.tell(verdict);
@@ -165,15 +163,13 @@ void PassValidator::runAfterPass(Pass *pass, Operation *op) {
 
 //===-- Comparison --------------------------------------------------------===//
 
-/// A function that could be run and cannot be any more, though it is there.
+/// A function that could be run and cannot any more, though it is there.
 static std::string newObstacle(const Runnable &before, const Runnable &now, ModuleOp module) {
-  for (func::FuncOp function : before.functions) {
-    StringRef name = function.getSymName();
-    bool runs = llvm::any_of(now.functions, [&](func::FuncOp f) { return f.getSymName() == name; });
-    if (!runs && module.lookupSymbol(name))
-      return now.obstacles.empty() ? "@" + name.str() + " takes or returns other than tensors"
+  std::set<std::string> runs = now.names();
+  for (const std::string &name : before.names())
+    if (!runs.count(name) && module.lookupSymbol(name))
+      return now.obstacles.empty() ? "@" + name + " takes or returns what it did not"
                                    : now.obstacles.front();
-  }
   return "";
 }
 
@@ -208,8 +204,9 @@ static std::string checkSlopes(Evaluation &evaluation, const Outcome &now) {
 
 Verdict PassValidator::compare(Pass *pass, Frame &frame, ModuleOp module) {
   Verdict verdict = frame.verdict;
-  Runnable now = Runnable::of(module);
-  if (now.launches) {
+  Runnable now = Runnable::of(module, state->inputs);
+  // At the launch level anything may be left beside what can be run.
+  if (now.launches && now.empty()) {
     verdict.kind = Verdict::nothing;
     return verdict;
   }
@@ -219,20 +216,28 @@ Verdict PassValidator::compare(Pass *pass, Frame &frame, ModuleOp module) {
     verdict.text = verdict.pass + " is not validated: behind it " + obstacle;
     return verdict;
   }
-  if (!now.functions.empty() && !canRun(now, options.limit, verdict))
+  if (!now.empty() && !canRun(now, options.limit, verdict))
     return verdict;
 
   ValueChanges changes;
   if (auto *declared = dynamic_cast<ChangesValues *>(pass))
     changes = declared->valueChanges();
-  bool isStep = module->hasAttr(ft::kTokensAttr);
+  bool isStep = module->hasAttr(ft::kTokensAttr) || module->hasAttr(launch::kTokensAttr);
   std::vector<Outcome> next;
   for (auto [index, seed] : llvm::enumerate(kSeeds)) {
-    Evaluation old(*frame.before, state->inputs, seed), evaluation(module, state->inputs, seed);
-    applyChanges(changes, old.state());
+    Evaluation evaluation(module, state->inputs, seed);
     applyChanges(changes, evaluation.state());
+    // Of the module before the pass, where it is needed.
+    std::optional<Evaluation> made;
+    auto old = [&, seed = seed]() -> Evaluation & {
+      if (!made) {
+        made.emplace(*frame.before, state->inputs, seed);
+        applyChanges(changes, made->state());
+      }
+      return *made;
+    };
     Outcome before = changes.empty() && index < state->known.size() ? std::move(state->known[index])
-                                                                    : old.run(frame.runnable);
+                                                                    : old().run(frame.runnable);
     if (!before.failure.empty()) {
       verdict.kind = Verdict::notRun;
       verdict.text = verdict.pass + " is not validated: on random inputs " + before.failure;
@@ -258,7 +263,7 @@ Verdict PassValidator::compare(Pass *pass, Frame &frame, ModuleOp module) {
                                    who, difference.what, seed);
       if (difference.traceable) {
         FirstSite site =
-            firstSite(old.trace(difference.before), evaluation.trace(difference.after));
+            firstSite(old().trace(difference.before), evaluation.trace(difference.after));
         verdict.text += site.text;
         if (site.op)
           verdict.location = site.op->getLoc();
@@ -278,42 +283,48 @@ Verdict PassValidator::compare(Pass *pass, Frame &frame, ModuleOp module) {
 }
 
 double ftc::validationWork(ModuleOp module) {
-  Runnable runnable = Runnable::of(module);
-  return runnable.functions.empty() ? 0 : runnable.work;
+  Runnable runnable = Runnable::of(module, Inputs());
+  if (runnable.empty())
+    return 0;
+  // The entry points that the pipeline makes of @forward: it alone once, and thrice with a backward
+  // of twice its work.
+  return module.lookupSymbol("forward") ? 10 * runnable.work : runnable.work;
 }
 
 //===-- A twin ------------------------------------------------------------===//
 
-Error ftc::findingError(const PassValidator &validator, const std::string &reproducer) {
-  Error error = makeError("--validate-passes", validator.finding);
-  if (Status status = writeFileAtomically(reproducer, validator.reproducer()); !status)
+Error ftc::findingError(const Verdict &finding, const std::string &reproducer) {
+  Error error = makeError("--validate-passes", finding.text);
+  if (Status status = writeFileAtomically(reproducer, finding.reproducer); !status)
     return std::move(error).note(status.error().str());
-  return std::move(error).note("the IR before the pass is in " + reproducer +
-                               "; ft-opt --validate-passes --run-reproducer " + reproducer +
-                               " runs the pass on it");
+  error.note("the IR before the pass is in " + reproducer + "; to validate the pass on it again:");
+  return std::move(error).note("ft-opt --validate-passes --run-reproducer " + reproducer);
 }
 
-Result<unsigned> ftc::validatePasses(ModuleOp module, const std::string &reproducer) {
-  PassManager manager(module.getContext(), ModuleOp::getOperationName());
-  // The last step that leaves ft: what comes behind it is checked by executing packages.
-  if (Status status = buildPipeline(manager, module, "ft-form-kernels"); !status)
-    return status.takeError();
+PassRun ftc::validatePasses(ModuleOp module, const std::string &reproducer, unsigned &checked) {
+  auto manager = std::make_unique<PassManager>(module.getContext(), ModuleOp::getOperationName());
+  if (Status status = buildPipeline(*manager, module, ""); !status)
+    return {std::move(status)};
   std::string skipped;
+  std::optional<Verdict> finding;
   ValidationOptions options;
   options.tell = [&](const Verdict &verdict) {
-    if (verdict.kind != Verdict::agrees && verdict.kind != Verdict::differs)
+    checked += verdict.kind == Verdict::agrees;
+    if (verdict.kind == Verdict::differs)
+      finding = verdict;
+    else if (verdict.kind != Verdict::agrees && skipped.empty())
       skipped = verdict.text.empty() ? verdict.pass + " left nothing to run" : verdict.text;
   };
   options.limit = HUGE_VAL; // a twin is small by its making
-  auto instrumentation = std::make_unique<PassValidator>(options);
-  PassValidator &validator = *instrumentation;
-  manager.addInstrumentation(std::move(instrumentation));
-  LogicalResult ran = manager.run(module);
-  if (!validator.finding.empty())
-    return findingError(validator, reproducer);
-  if (failed(ran))
+  manager->addInstrumentation(std::make_unique<PassValidator>(options));
+  PassRun run = runPasses(std::move(manager), module, reproducer, [] {
     return makeError("--validate-passes", "a pass fails on a small program of the same kind");
-  if (!skipped.empty())
-    return makeError("--validate-passes", skipped);
-  return validator.checked;
+  });
+  if (run.crashed)
+    return run;
+  if (finding)
+    return {findingError(*finding, reproducer)};
+  if (run.status && !skipped.empty())
+    return {makeError("--validate-passes", skipped)};
+  return run;
 }

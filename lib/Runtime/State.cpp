@@ -62,7 +62,8 @@ void Instance::initTensor(uint32_t index, uint64_t seed) {
     const flatbuffers::Vector<float> &frequencies = *tensor.inv_freq();
     fill(tensor, data, [&](uint64_t i) {
       auto column = static_cast<flatbuffers::uoffset_t>(i % columns);
-      float angle = static_cast<float>(i / columns) * frequencies.Get(column);
+      uint64_t position = i / columns;
+      float angle = static_cast<float>(position) * frequencies.Get(column);
       double value = cosine ? std::cos(double{angle}) : std::sin(double{angle});
       return static_cast<float>(value) * scale;
     });

@@ -16,6 +16,15 @@ using namespace ftc;
 using namespace ftc::ft;
 
 namespace {
+/// Whether an op computes values, in whatever dialect.
+bool isValueOp(Operation *op) {
+  if (isa<ElementwiseOpInterface, RowReductionOpInterface, ColumnReductionOpInterface>(op))
+    return true;
+  return isa_and_present<FTDialect>(op->getDialect()) &&
+         !isa<ReadOp, CommitOp, RunValueOp, BoundaryOp, KernelOp, YieldOp, ParameterOp, AdapterOp>(
+             op);
+}
+
 struct VerifyPhasePass : ft::impl::VerifyPhaseBase<VerifyPhasePass> {
   using ft::impl::VerifyPhaseBase<VerifyPhasePass>::VerifyPhaseBase;
 
@@ -40,7 +49,7 @@ struct VerifyPhasePass : ft::impl::VerifyPhaseBase<VerifyPhasePass> {
       ok = false;
     }
     bool hasForward = getOperation().lookupSymbol<func::FuncOp>("forward") != nullptr;
-    if (hasForward != reached < 3) {
+    if (hasForward != (reached < 3)) {
       getOperation().emitError() << (hasForward ? "still has" : "has no") << " function @forward";
       ok = false;
     }
@@ -49,11 +58,7 @@ struct VerifyPhasePass : ft::impl::VerifyPhaseBase<VerifyPhasePass> {
         offend(op, "run ft-attach-adapters");
       if (reached >= 2 && isa<BypassOp>(op))
         offend(op, "run ft-lower-bypasses");
-      bool value =
-          isa_and_present<FTDialect>(op->getDialect()) &&
-          !isa<ReadOp, CommitOp, RunValueOp, BoundaryOp, KernelOp, YieldOp, ParameterOp, AdapterOp>(
-              op);
-      if (reached >= 4 && value && !op->getParentOfType<KernelOp>())
+      if (reached >= 4 && isValueOp(op) && !op->getParentOfType<KernelOp>())
         offend(op, "every value op must be inside a kernel; run ft-form-kernels");
     });
     if (!ok)

@@ -12,6 +12,7 @@ ft.parameter @vector : tensor<4xf32> role(base) storage(dense<f32>) init("file")
 //===-- Elementwise -------------------------------------------------------===//
 
 // %x dies in the second op, so its result takes %x's buffer; the read %w never is overwritten.
+// DOC: convert-ft-to-launch
 // CHECK-LABEL: launch.entry @dying
 // CHECK-COUNT-1: launch.alloc
 // CHECK-NOT: launch.alloc
@@ -27,6 +28,7 @@ func.func @dying(%run: !ft.run) {
   return
 }
 
+// DOC-END
 // %x is read again later: a buffer of its own for the result.
 // CHECK-LABEL: launch.entry @not_dying
 // CHECK: launch.launch @gemm_nt_4x4x4 site("x") {{.*}} (%w, %w, %x)

@@ -20,6 +20,7 @@ launch.kernel @copy map [#launch.arg<read element memref<?xf32>>, #launch.arg<wr
   launch.yield %a : f32
 }
 
+// DOC: launch-plan-arena
 // A chain of buffers of 256 bytes, each live for two launches: two places are enough.
 // CHECK-LABEL: launch.entry @chain arena(512) live(512) {
 // CHECK-NEXT: launch.alloc "a" at(0) : memref<64xf32>
@@ -37,6 +38,7 @@ launch.entry @chain {
   launch.launch @copy site("3") grid(64) cost(0, 512) (%c, %d) : memref<64xf32>, memref<64xf32>
 }
 
+// DOC-END
 // An input is filled before the first launch: it is live from the start, though read late. Behind its
 // last reader its place is free.
 // CHECK-LABEL: launch.entry @inputs arena(1024) live(1024) {

@@ -6,7 +6,8 @@
 - the exit status: 1 for input that is wrong, 2 for wrong usage, never a signal;
 - stderr has exactly one line `error: `, where and what as the case states, behind nothing but `warning: `
   lines; after it come `note: ` lines only; no line looks like a crash;
-- no file or directory was made, changed or removed, except those that the case names.
+- no file or directory was made, changed or removed, except those that the case names, and the reproducer
+  that a failing pass leaves and a note names.
 """
 
 import importlib
@@ -152,8 +153,10 @@ class Tests:
             sys.exit("%s: %s" % (name, failure))
         found = list(self.judge(error, code, status, place, without_place, message, notes, warns))
         after = listing(self.work)
+        reproducers = {path for path in after if path.endswith(".reproducer.mlir") and any(
+            line.startswith("note: ft-opt ") and line.endswith(path) for line in error.splitlines())}
         for path in sorted(set(before) | set(after)):
-            if before.get(path) != after.get(path) and path not in made:
+            if before.get(path) != after.get(path) and path not in made and path not in reproducers:
                 how = "made" if path not in before else "removed" if path not in after else "changed"
                 found.append("%s was %s" % (path, how))
         for path in sorted(set(after) - set(before), reverse=True):

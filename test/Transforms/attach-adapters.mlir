@@ -15,12 +15,14 @@
 ft.parameter @q.weight : tensor<8x4xf32> role(base) storage(dense<bf16>) init("file")
 ft.parameter @v.weight : tensor<6x4xf32> role(base) storage(dense<bf16>) init("file")
 
+// DOC: ft-attach-adapters
 // The parameters' symbols are the keys of the checkpoint: prefix, site, suffix. Masters are f32
 // whatever the base is stored as.
 // CHECK: ft.parameter @base_model.model.q.lora_A.weight : tensor<2x4xf32> role(trainable) storage(dense<f32>) init("kaiming_uniform")
 // CHECK-NEXT: ft.parameter @base_model.model.q.lora_B.weight : tensor<8x2xf32> role(trainable) storage(dense<f32>) init("zeros")
 // CHECK-NOT: ft.adapter
 ft.adapter "lora" site("q") prefix("base_model.model.") {init_b = "zeros", r = 2 : i64, scaling = 4.0}
+// DOC-END
 // Ranks and scalings may differ from site to site, and B may start random.
 // CHECK: ft.parameter @base_model.model.v.lora_A.weight : tensor<1x4xf32>
 // CHECK-NEXT: ft.parameter @base_model.model.v.lora_B.weight : tensor<6x1xf32> role(trainable) storage(dense<f32>) init("kaiming_uniform")
@@ -30,6 +32,7 @@ ft.adapter "lora" site("v") prefix("base_model.model.")
 // CHECK-LABEL: func.func @forward(
 // CHECK-SAME: %[[x:.*]]: tensor<3x4xf32>)
 func.func @forward(%x: tensor<3x4xf32>) -> (tensor<3x8xf32>, tensor<3x8xf32>, tensor<3x6xf32>) {
+  // DOC: ft-attach-adapters
   // CHECK: %q = ft.linear %[[x]], %q_weight site("q")
   // CHECK-NEXT: %q_adapted = ft.bypass "lora" site("q") taps(%[[x]] : tensor<3x4xf32>) joins(%q : tensor<3x8xf32>) by add {
   // CHECK-NEXT: ^bb0(%[[tap:.*]]: tensor<3x4xf32>):
@@ -44,6 +47,7 @@ func.func @forward(%x: tensor<3x4xf32>) -> (tensor<3x8xf32>, tensor<3x8xf32>, te
   %q = ft.linear %x, %qw site("q") : tensor<3x4xf32>, tensor<8x4xf32>
   // CHECK-NEXT: %[[silu:.*]] = ft.silu %q_adapted
   %s = ft.silu %q : tensor<3x8xf32>
+  // DOC-END
   // CHECK: %v = ft.linear %[[x]], %v_weight site("v")
   // CHECK-NEXT: %v_adapted = ft.bypass "lora" site("v") taps(%[[x]] : tensor<3x4xf32>) joins(%v : tensor<3x6xf32>) by add {
   // CHECK: ft.scale %{{.*}} by 5.000000e-01 : tensor<3x6xf32>

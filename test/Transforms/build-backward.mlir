@@ -26,6 +26,7 @@ ft.parameter @q.weight : tensor<4x4xf32> role(trainable) storage(dense<f32>) ini
 ft.parameter @q.bias : tensor<4xf32> role(trainable) storage(dense<f32>) init("file") no_decay
 ft.parameter @o.weight : tensor<4x4xf32> role(base) storage(dense<bf16>) init("file")
 
+// DOC: ft-build-backward
 func.func private @forward(%ids: tensor<8xi32>, %labels: tensor<8xi32>, %segments: !ft.segments<8, 2>,
                            %run: !ft.run) -> tensor<f32> {
   %e = ft.read @embed.weight : tensor<16x4xf32>
@@ -43,8 +44,10 @@ func.func private @forward(%ids: tensor<8xi32>, %labels: tensor<8xi32>, %segment
   return %loss : tensor<f32>
 }
 
+// DOC-END
 //===-- train_step --------------------------------------------------------===//
 
+// DOC: ft-build-backward
 // CHECK-LABEL: func.func @train_step(
 // CHECK-SAME: %[[ids:.*]]: tensor<8xi32>, %{{.*}}: tensor<8xi32>, %{{.*}}: !ft.segments<8, 2>, %[[run:.*]]: !ft.run) -> (tensor<f32>, tensor<f32>) {
 // CHECK: %loss = ft.linear_cross_entropy
@@ -73,6 +76,7 @@ func.func private @forward(%ids: tensor<8xi32>, %labels: tensor<8xi32>, %segment
 // The accumulator starts the next step from zero.
 // CHECK-NEXT: %[[zero:.*]] = ft.constant 0.000000e+00 : tensor<16x4xf32>
 // CHECK-NEXT: ft.commit @embed.weight.grad, %[[zero]]
+// DOC-END
 // CHECK: ft.adamw %{{.*}}, %[[gq]] moments({{.*}}) decay : tensor<4x4xf32>
 // CHECK: ft.commit @q.weight.grad,
 // No decay on what says so.

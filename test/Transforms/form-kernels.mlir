@@ -161,6 +161,7 @@ func.func @accumulating(%ids: tensor<8xi32>, %d: tensor<8x4xf32>, %a: tensor<16x
 
 //===-- Elementwise -------------------------------------------------------===//
 
+// DOC: ft-form-kernels
 // CHECK-LABEL: func.func @silu_mul(
 // CHECK: %[[m:.*]] = ft.kernel map site("step") (%[[g:.*]] = %{{.*}}, %[[u:.*]] = %{{.*}}) -> (tensor<8x4xf32>) {
 // CHECK-NEXT: %[[s:.*]] = ft.silu %[[g]]
@@ -173,6 +174,7 @@ func.func @silu_mul(%g: tensor<8x4xf32>, %u: tensor<8x4xf32>) -> tensor<8x4xf32>
   %p = ft.mul %s, %u : tensor<8x4xf32>
   return %p : tensor<8x4xf32>
 }
+// DOC-END
 
 // Two ops that read one value become one pass over it, with two results.
 // CHECK-LABEL: func.func @horizontal(

@@ -11,6 +11,7 @@
 ft.parameter @A : tensor<2x4xf32> role(trainable) storage(dense<f32>) init("kaiming_uniform")
 ft.parameter @B : tensor<4x2xf32> role(trainable) storage(dense<f32>) init("zeros")
 
+// DOC: ft-lower-bypasses
 // CHECK-LABEL: func.func @add(
 // CHECK-SAME: %[[x:.*]]: tensor<3x4xf32>, %[[y:.*]]: tensor<3x4xf32>)
 // SCALED-LABEL: func.func @add(
@@ -37,6 +38,7 @@ func.func @add(%x: tensor<3x4xf32>, %y: tensor<3x4xf32>) -> tensor<3x4xf32> {
   return %0 : tensor<3x4xf32>
 }
 
+// DOC-END
 // CHECK-LABEL: func.func @multiply(
 // CHECK-SAME: %[[y:.*]]: tensor<3x4xf32>)
 func.func @multiply(%y: tensor<3x4xf32>) -> tensor<3x4xf32> {

@@ -17,6 +17,7 @@
 //===-- An adapter on the last layer alone --------------------------------===//
 // Nothing flows below layer 1's v; not one frozen weight has a gradient; the embedding has none.
 
+// DOC: ft-prune-graph LAST
 // LAST-LABEL: func.func @train_step(
 // LAST: %[[x:.*]], %{{.*}} = ft.rms_norm %{{.*}} site("layers.1.norm")
 // LAST: ft.boundary
@@ -30,6 +31,7 @@
 // LAST-NEXT: %[[dA:.*]] = ft.matmul %[[da]], %[[x]] transpose_lhs site("layers.1.v.lora_A")
 // LAST-NEXT: %[[sumA:.*]] = ft.add %{{.*}}, %[[dA]]
 // LAST-NEXT: ft.global_norm %[[sumA]], %[[sumB]]
+// DOC-END
 // LAST-NOT: {{ft.matmul|_grad |embedding_grad|sum_rows}}
 // LAST: return
 
@@ -99,7 +101,9 @@
 // FORWARD-NEXT: return %[[silu]]
 
 //--- last.mlir
+// DOC: ft-prune-graph LAST
 ft.adapter "lora" site("layers.1.v") prefix("") {init_b = "zeros", r = 2 : i64, scaling = 2.0}
+// DOC-END
 //--- all.mlir
 ft.adapter "lora" site("layers.0.v") prefix("") {init_b = "zeros", r = 2 : i64, scaling = 2.0}
 ft.adapter "lora" site("layers.1.v") prefix("") {init_b = "zeros", r = 2 : i64, scaling = 2.0}
@@ -110,6 +114,7 @@ ft.parameter @layers.0.v.weight : tensor<4x4xf32> role(base) storage(dense<f32>)
 ft.parameter @layers.1.norm.weight : tensor<4xf32> role(base) storage(dense<f32>) init("file")
 ft.parameter @layers.1.v.weight : tensor<4x4xf32> role(base) storage(dense<f32>) init("file")
 ft.parameter @norm.weight : tensor<4xf32> role(base) storage(dense<f32>) init("file")
+// DOC: ft-prune-graph LAST
 func.func private @forward(%ids: tensor<8xi32>, %labels: tensor<8xi32>, %segments: !ft.segments<8, 2>,
                            %run: !ft.run) -> tensor<f32> {
   %e = ft.read @embed.weight : tensor<16x4xf32>
@@ -131,6 +136,7 @@ func.func private @forward(%ids: tensor<8xi32>, %labels: tensor<8xi32>, %segment
     : tensor<8x4xf32>, tensor<16x4xf32>, tensor<8xi32>, !ft.segments<8, 2> -> tensor<f32>
   return %loss : tensor<f32>
 }
+// DOC-END
 //--- full.mlir
 ft.parameter @embed.weight : tensor<16x4xf32> role(trainable) storage(dense<f32>) init("file")
 ft.parameter @layers.0.norm.weight : tensor<4xf32> role(trainable) storage(dense<f32>) init("file")

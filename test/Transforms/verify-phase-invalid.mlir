@@ -23,6 +23,7 @@ module attributes {ft.tokens = "8"} {
   func.func private @forward() -> tensor<f32>
 }
 //--- bypasses.mlir
+// DOC: ft-verify-phase
 module attributes {ft.tokens = 8 : i64} {
   // expected-error@+1 {{'ft.adapter' op is left behind phase 'bypasses': run ft-attach-adapters}}
   ft.adapter "lora" site("q") prefix("") {}
@@ -30,6 +31,7 @@ module attributes {ft.tokens = 8 : i64} {
   ft.adapter "lora" site("v") prefix("") {}
   func.func private @forward() -> tensor<f32>
 }
+// DOC-END
 //--- lowered.mlir
 module attributes {ft.tokens = 8 : i64} {
   func.func @forward(%x: tensor<8x4xf32>) -> tensor<8x4xf32> {

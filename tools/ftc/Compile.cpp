@@ -123,7 +123,7 @@ Command compileCommand(const std::string &programName) {
               "none, horizontal or full (default: none; others not supported yet)")
       .choices = {"none", "horizontal", "full"};
   command.flag("--validate-passes", &flags->validatePasses,
-               "interpret the IR around each pass and compare (not supported yet)");
+               "interpret a small twin before and after each pass, and compare");
   command.passThrough = {"--mlir-", "--dump-pass-pipeline"};
   command.passed = &flags->mlirFlags;
   command.check = [flags]() -> std::optional<std::string> {

@@ -15,6 +15,10 @@ class FT_Attr<string name, string attrMnemonic> : AttrDef<FT_Dialect, name> {
 
 def FT_DenseStorageAttr : FT_Attr<"DenseStorage", "dense"> {
   let summary = "Row-major elements of one type, in memory and on disk";
+  let description = [{
+    `#ft.dense<bf16>`; on a parameter also written `dense<bf16>`. Element types are f32, bf16 and
+    f16; any other is an error. It says nothing of the SSA type, which stays logical.
+  }];
   let parameters = (ins "::mlir::Type":$elementType);
   let assemblyFormat = "`<` $elementType `>`";
   let genVerifyDecl = 1;

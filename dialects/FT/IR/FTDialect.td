@@ -16,6 +16,12 @@ def FT_Dialect : Dialect {
     nothing of where or when. Values are static builtin tensors; activations are `[T, width]`, where
     T is the number of tokens of a step. Tensors that outlive a step are module-level symbols
     (`ft.parameter`), read at entry (`ft.read`) and written before the return (`ft.commit`).
+
+    Every value op has an executable meaning in double precision (`lib/Interpreter`), which is what
+    its description says and nothing else. `site` on an op is the path of the module that it stands
+    for (`model.layers.3.self_attn.q_proj`): reports, errors and SSA names say it, no result depends
+    on it. Operands whose types an op does not allow, and shapes that do not fit, are errors of the
+    verifier; they name the op and both shapes.
   }];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;

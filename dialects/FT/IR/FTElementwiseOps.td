@@ -15,11 +15,25 @@ class FT_BinaryOp<string mnemonic>
   let assemblyFormat = "$lhs `,` $rhs `:` type($result) attr-dict";
 }
 
-def FT_AddOp : FT_BinaryOp<"add"> { let summary = "lhs + rhs"; }
-def FT_MulOp : FT_BinaryOp<"mul"> { let summary = "lhs * rhs, elementwise"; }
+def FT_AddOp : FT_BinaryOp<"add"> {
+  let summary = "lhs + rhs";
+  let description = [{
+    Elementwise, on tensors of one type: there is no broadcast (`ft.bias_add` adds a vector to rows).
+    Both operands' gradient is the result's.
+  }];
+}
+def FT_MulOp : FT_BinaryOp<"mul"> {
+  let summary = "lhs * rhs, elementwise";
+  let description = [{
+    On tensors of one type. The gradient of either operand is the result's times the other operand.
+  }];
+}
 
 def FT_ConstantOp : FT_ElementwiseOp<"constant"> {
   let summary = "A tensor of one repeated number";
+  let description = [{
+    Every element is `value`, rounded to the element type.
+  }];
   let arguments = (ins F64Attr:$value);
   let results = (outs FT_Tensor:$result);
   let assemblyFormat = "$value `:` type($result) attr-dict";
@@ -27,6 +41,10 @@ def FT_ConstantOp : FT_ElementwiseOp<"constant"> {
 
 def FT_ScaleOp : FT_ElementwiseOp<"scale", [SameOperandsAndResultType, FT_Grad]> {
   let summary = "input * factor, a compile-time number";
+  let description = [{
+    Every element times `factor`. A factor of 1 folds away, a scale of a scale is one scale, and a
+    product that only the scale reads takes it in (`ft.linear ... scaled`).
+  }];
   let arguments = (ins FT_Tensor:$input, F64Attr:$factor);
   let results = (outs FT_Tensor:$result);
   let assemblyFormat = "$input `by` $factor `:` type($result) attr-dict";
@@ -36,6 +54,9 @@ def FT_ScaleOp : FT_ElementwiseOp<"scale", [SameOperandsAndResultType, FT_Grad]>
 
 def FT_SiluOp : FT_ElementwiseOp<"silu", [SameOperandsAndResultType, FT_Grad]> {
   let summary = "x * sigmoid(x)";
+  let description = [{
+    Elementwise, with sigmoid(x) = 1 / (1 + exp(-x)).
+  }];
   let arguments = (ins FT_Tensor:$input);
   let results = (outs FT_Tensor:$result);
   let assemblyFormat = "$input `:` type($result) attr-dict";
@@ -43,6 +64,9 @@ def FT_SiluOp : FT_ElementwiseOp<"silu", [SameOperandsAndResultType, FT_Grad]> {
 
 def FT_SiluGradOp : FT_ElementwiseOp<"silu_grad", [SameOperandsAndResultType]> {
   let summary = "grad * (s + x s (1 - s)), s = sigmoid(x)";
+  let description = [{
+    The gradient of `ft.silu` with respect to its input x; `grad` is the gradient of its result.
+  }];
   let arguments = (ins FT_Tensor:$grad, FT_Tensor:$input);
   let results = (outs FT_Tensor:$result);
   let assemblyFormat = "$grad `,` $input `:` type($result) attr-dict";
@@ -50,6 +74,10 @@ def FT_SiluGradOp : FT_ElementwiseOp<"silu_grad", [SameOperandsAndResultType]> {
 
 def FT_BiasAddOp : FT_ElementwiseOp<"bias_add", [AllTypesMatch<["input", "result"]>, FT_Grad]> {
   let summary = "Adds a vector to every row";
+  let description = [{
+    y[t, j] = x[t, j] + b[j]. The bias's gradient is `ft.sum_rows`. A bias whose length is not the number
+    of columns is an error.
+  }];
   let arguments = (ins FT_Matrix:$input, FT_Vector:$bias);
   let results = (outs FT_Matrix:$result);
   let assemblyFormat = "$input `,` $bias `:` type($input) `,` type($bias) attr-dict";
@@ -63,6 +91,10 @@ def FT_BiasAddOp : FT_ElementwiseOp<"bias_add", [AllTypesMatch<["input", "result
 
 def FT_ClipScaleOp : FT_ElementwiseOp<"clip_scale", [SameOperandsAndResultType]> {
   let summary = "min(1, max_norm / (norm + 1e-6)), torch's clip_grad_norm_";
+  let description = [{
+    What AdamW multiplies gradients with. A norm that is not a number stays one, so that it is seen;
+    a `max_norm` of +inf switches clipping off.
+  }];
   let arguments = (ins FT_Scalar:$norm, FT_Scalar:$max_norm);
   let results = (outs FT_Scalar:$result);
   let assemblyFormat = "$norm `,` $max_norm `:` type($result) attr-dict";
@@ -76,7 +108,7 @@ def FT_AdamWOp : FT_ElementwiseOp<"adamw", [
   let summary = "One AdamW update of one tensor";
   let description = [{
     torch.optim.AdamW (decoupled weight decay, no amsgrad), with the clipping factor applied to the
-    gradient first:
+    gradient first. `decay` says that this tensor is decayed; norms and biases are not:
 
         g  = grad * clip
         p  = param * (1 - learning_rate * weight_decay)          (where `decay`)

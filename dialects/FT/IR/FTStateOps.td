@@ -11,12 +11,17 @@ include "mlir/Interfaces/ControlFlowInterfaces.td"
 def FT_ParameterOp : FT_Op<"parameter", [Symbol]> {
   let summary = "A tensor that outlives a step";
   let description = [{
-    A module-level symbol named by its state-dict key. `storage` says how it lies in memory and on
-    disk; the SSA type stays logical. `init` says where its first value comes from: `file` (the
+    A module-level symbol named by its state-dict key. `type` is its logical type: what `ft.read`
+    gives and `ft.commit` takes. `role` says what it is for, `storage` how it lies in memory and on
+    disk. `init` says where its first value comes from: `file` (the
     model's weights), `zeros`, `kaiming_uniform` (U(-1/sqrt(n), 1/sqrt(n)), n the last dimension,
     which is torch's kaiming_uniform_(a=sqrt(5))), `normal` (`std`), `rope_cos` and `rope_sin`
-    (`inv_freq`, `scale`; row p holds f(p * inv_freq) * scale).
-    `no_decay` keeps weight decay off it. `key` is its name in a checkpoint where that differs.
+    (`inv_freq`, `scale`; row p holds f(p * inv_freq) * scale); the names in parentheses are keys of
+    `init_args`. `no_decay` keeps weight decay off it. `key` is its name in a checkpoint where that
+    differs.
+
+    An unknown `init`, or one whose arguments are missing or do not fit the shape, is an error; so is
+    a storage other than `dense`, or other than f32 for any role but `base`.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<StrAttr>:$sym_visibility,
                        TypeAttrOf<FT_Tensor>:$type, FT_RoleAttr:$role, AnyAttr:$storage,
@@ -45,8 +50,9 @@ def FT_ParameterOp : FT_Op<"parameter", [Symbol]> {
 def FT_ReadOp : FT_ValueOp<"read", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "The value of a parameter at entry";
   let description = [{
-    Pure: the value at entry of the function, also behind a commit. It is the dequantized stored
-    value where the storage is lossy.
+    The value at entry of the function, also behind a commit of the same `parameter`. It is the
+    dequantized stored value where the storage is lossy. A symbol that is no `ft.parameter`, or one
+    of another type, is an error.
   }];
   let arguments = (ins FlatSymbolRefAttr:$parameter);
   let results = (outs FT_Tensor:$result);
@@ -56,13 +62,18 @@ def FT_ReadOp : FT_ValueOp<"read", [DeclareOpInterfaceMethods<SymbolUserOpInterf
 def FT_CommitOp : FT_Op<"commit", [DeclareOpInterfaceMethods<SymbolUserOpInterface>,
                                    MemoryEffects<[MemWrite]>]> {
   let summary = "The value of a parameter after the step";
-  let description = [{At most once per symbol and function, before the return.}];
+  let description = [{
+    What `parameter` holds once the function has returned; reads of the same step do not see it. A
+    second commit of one symbol in a function, one that is not directly in the function's body, and
+    a value of another type than the parameter's are errors.
+  }];
   let arguments = (ins FlatSymbolRefAttr:$parameter, FT_Tensor:$value);
   let assemblyFormat = "$parameter `,` $value `:` type($value) attr-dict";
 }
 
 def FT_RunValueOp : FT_ValueOp<"run_value"> {
   let summary = "A scalar of the run";
+  let description = [{Takes `field` out of the one argument that changes between steps (RunField).}];
   let arguments = (ins FT_RunType:$run, FT_RunFieldAttr:$field);
   let results = (outs FT_Scalar:$result);
   let assemblyFormat = "$run `[` custom<Word>($field) `]` `:` type($result) attr-dict";
@@ -80,9 +91,10 @@ def FT_BoundaryOp : FT_Op<"boundary", [MemoryEffects<[MemWrite]>]> {
 def FT_AdapterOp : FT_Op<"adapter"> {
   let summary = "An adapter to be attached to a site";
   let description = [{
-    One resolved target of an adapter spec: which method, at which site, with which numbers.
-    `ft-attach-adapters` replaces it by parameters and a bypass. `prefix` is put before the site in
-    checkpoint keys.
+    One resolved target of an adapter spec: which `method`, at which `site`, with which numbers
+    (`config`; for `lora`: `r`, `scaling`, `init_b`). `ft-attach-adapters` replaces it by parameters
+    and a bypass; what is wrong with the method or its numbers is an error there. `prefix` is put
+    before the site in checkpoint keys.
   }];
   let arguments = (ins StrAttr:$method, StrAttr:$site, StrAttr:$prefix,
                        DictionaryAttr:$config);
@@ -95,7 +107,9 @@ def FT_BypassOp : FT_Op<"bypass", [IsolatedFromAbove, RecursiveMemoryEffects,
   let summary = "An adapter as a network beside the backbone";
   let description = [{
     Taps values of the backbone, computes one value in its region (which reads its own parameters
-    by symbol), and combines it with the value that it joins. Every PEFT method is such a region.
+    by symbol), and combines it with the value that it joins, as `join` says. Every PEFT method
+    (`method`) is such a region. A region whose arguments are not the taps, or that yields anything
+    but one value of the joined type, is an error.
   }];
   let arguments = (ins StrAttr:$method, StrAttr:$site, Variadic<FT_Tensor>:$taps,
                        FT_Tensor:$joined, FT_JoinKindAttr:$join);
@@ -114,7 +128,9 @@ def FT_KernelOp : FT_Op<"kernel", [IsolatedFromAbove, RecursiveMemoryEffects,
   let summary = "Ops that run as one kernel";
   let description = [{
     An isolated region of ft ops that one kernel of `family` computes: the operands go in, the
-    yielded values come out, nothing else touches memory. Evaluated by running the region.
+    yielded values come out, nothing else touches memory. Evaluated by running the region. Region
+    arguments other than the inputs, and yielded types other than the results', are errors; whether
+    the family has such loops is for `convert-ft-to-launch` to say.
   }];
   let arguments = (ins FT_KernelFamilyAttr:$family, StrAttr:$site,
                        Variadic<AnyType>:$inputs);
@@ -127,6 +143,10 @@ def FT_KernelOp : FT_Op<"kernel", [IsolatedFromAbove, RecursiveMemoryEffects,
 def FT_YieldOp : FT_Op<"yield", [Pure, Terminator, ReturnLike,
                                  ParentOneOf<["BypassOp", "KernelOp"]>]> {
   let summary = "The value of a bypass, or the results of a kernel";
+  let description = [{
+    Ends the region of an `ft.bypass` (one value) or an `ft.kernel` (one value per result). Anywhere
+    else it is an error.
+  }];
   let arguments = (ins Variadic<FT_Tensor>:$values);
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
 }

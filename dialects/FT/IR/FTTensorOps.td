@@ -13,7 +13,9 @@ include "mlir/Interfaces/InferTypeOpInterface.td"
 def FT_LinearOp : FT_ValueOp<"linear", [InferTypeOpAdaptor, FT_Grad, FT_Costed]> {
   let summary = "scale * X W^T";
   let description = [{
-    `[T, in] x [out, in] -> [T, out]`, torch's weight layout. A bias is `ft.bias_add`.
+    `[T, in]` and `[out, in]` give `[T, out]`, torch's weight layout: Y = scale X W^T. `scale` is a
+    compile-time number that costs nothing. A bias is `ft.bias_add`. Columns of the input that are
+    not the weight's are an error.
   }];
   let arguments = (ins FT_Matrix:$input, FT_Matrix:$weight, StrAttr:$site,
                        DefaultValuedAttr<F64Attr, "1.0">:$scale);
@@ -30,7 +32,11 @@ def FT_LinearOp : FT_ValueOp<"linear", [InferTypeOpAdaptor, FT_Grad, FT_Costed]>
 
 def FT_MatmulOp : FT_ValueOp<"matmul", [InferTypeOpAdaptor, FT_Grad, FT_Costed]> {
   let summary = "scale * op(A) op(B)";
-  let description = [{op is the transpose where so marked, else the identity.}];
+  let description = [{
+    op(A) is A^T with `transpose_lhs`, else A; op(B) likewise with `transpose_rhs`. `scale` is a
+    compile-time number. The backward of `ft.linear` is made of it: `dX = dY W` and, `transpose_lhs`,
+    `dW = dY^T X`. Inner dimensions that differ are an error.
+  }];
   let arguments = (ins FT_Matrix:$lhs, FT_Matrix:$rhs, UnitAttr:$transpose_lhs,
                        UnitAttr:$transpose_rhs, StrAttr:$site,
                        DefaultValuedAttr<F64Attr, "1.0">:$scale);
@@ -51,6 +57,11 @@ def FT_MatmulOp : FT_ValueOp<"matmul", [InferTypeOpAdaptor, FT_Grad, FT_Costed]>
 
 def FT_EmbeddingOp : FT_ValueOp<"embedding", [InferTypeOpAdaptor, FT_Grad, FT_Costed]> {
   let summary = "Rows of a table";
+  let description = [{
+    `[T]` ids and a `[V, n]` table give `[T, n]`: row t is the table's row ids[t]. An id outside 0 to V - 1
+    is an error of the caller, refused by the runtime before the step. The table's gradient is
+    `ft.embedding_grad`.
+  }];
   let arguments = (ins FT_Ids:$ids, FT_Matrix:$table, StrAttr:$site);
   let results = (outs FT_Matrix:$result);
   let assemblyFormat = [{
@@ -60,6 +71,10 @@ def FT_EmbeddingOp : FT_ValueOp<"embedding", [InferTypeOpAdaptor, FT_Grad, FT_Co
 
 def FT_EmbeddingGradOp : FT_ValueOp<"embedding_grad", [FT_Costed]> {
   let summary = "Sums gradient rows into the rows of a table";
+  let description = [{
+    `[T]` ids and a `[T, n]` gradient give `[V, n]`: row v is the sum of grad[t] over the t with ids[t] = v,
+    in the order of t. The result's type says V. Other shapes are errors.
+  }];
   let arguments = (ins FT_Ids:$ids, FT_Matrix:$grad, StrAttr:$site);
   let results = (outs FT_Matrix:$result);
   let assemblyFormat = [{
@@ -80,8 +95,9 @@ class FT_ColumnReductionOp<string mnemonic, list<Trait> traits = []>
 def FT_RMSNormOp : FT_RowReductionOp<"rms_norm", [InferTypeOpAdaptor, FT_Grad]> {
   let summary = "x * rstd * weight, rstd = 1 / sqrt(mean(x^2) + eps)";
   let description = [{
-    The second result is rstd, one per row, kept for the backward; no gradient flows through it as
-    a result.
+    The mean is over the columns of a `[T, n]` input; the weight is `[n]`. `eps` is inside the root.
+    The second result is rstd, `[T]`, kept for the backward; no gradient flows through it as a
+    result. A negative `eps` and a weight of another length are errors.
   }];
   let arguments = (ins FT_Matrix:$input, FT_Vector:$weight, StrAttr:$site, F64Attr:$eps);
   let results = (outs FT_Matrix:$result, FT_Vector:$rstd);
@@ -97,7 +113,8 @@ def FT_RMSNormGradOp : FT_RowReductionOp<"rms_norm_grad", [
     AllTypesMatch<["grad", "input", "result"]>]> {
   let summary = "Gradient of rms_norm with respect to its input";
   let description = [{
-    With g = grad * weight and c = sum(g * x) / n:  dx = rstd * g - x * rstd^3 * c.
+    With g = grad * weight and c = sum(g * x) / n:  dx = rstd * g - x * rstd^3 * c. `rstd` is the
+    norm's second result. A weight or statistics of other lengths are errors.
   }];
   let arguments = (ins FT_Matrix:$grad, FT_Matrix:$input, FT_Vector:$weight, FT_Vector:$rstd,
                        StrAttr:$site);
@@ -112,6 +129,9 @@ def FT_RMSNormGradOp : FT_RowReductionOp<"rms_norm_grad", [
 def FT_RMSNormWeightGradOp : FT_ColumnReductionOp<"rms_norm_weight_grad", [
     AllTypesMatch<["grad", "input"]>]> {
   let summary = "Gradient of rms_norm with respect to its weight: sum over rows of grad * x * rstd";
+  let description = [{
+    `[T, n]` gradient and input and `[T]` statistics give `[n]`. Other shapes are errors.
+  }];
   let arguments = (ins FT_Matrix:$grad, FT_Matrix:$input, FT_Vector:$rstd, StrAttr:$site);
   let results = (outs FT_Vector:$result);
   let assemblyFormat = [{
@@ -123,6 +143,9 @@ def FT_RMSNormWeightGradOp : FT_ColumnReductionOp<"rms_norm_weight_grad", [
 
 def FT_SumRowsOp : FT_ColumnReductionOp<"sum_rows"> {
   let summary = "The sum of all rows: the gradient of a bias";
+  let description = [{
+    `[T, n]` gives `[n]`, summed in the order of the rows. Another length of the result is an error.
+  }];
   let arguments = (ins FT_Matrix:$input, StrAttr:$site);
   let results = (outs FT_Vector:$result);
   let assemblyFormat = "$input `site` `(` $site `)` `:` type($input) `->` type($result) attr-dict";
@@ -131,6 +154,9 @@ def FT_SumRowsOp : FT_ColumnReductionOp<"sum_rows"> {
 
 def FT_GlobalNormOp : FT_ValueOp<"global_norm", [FT_Costed]> {
   let summary = "Square root of the sum of squares over all elements of all operands";
+  let description = [{
+    Of the gradients of all trainable tensors: what clipping compares with its bound.
+  }];
   let arguments = (ins Variadic<FT_Tensor>:$inputs);
   let results = (outs FT_Scalar:$result);
   let assemblyFormat = "$inputs `:` functional-type($inputs, $result) attr-dict";
@@ -148,7 +174,9 @@ def FT_RopeOp : FT_ValueOp<"rope", [
         y[i]     = x[i] cos[p, i] - x[i + R] sin[p, i]
         y[i + R] = x[i + R] cos[p, i] + x[i] sin[p, i]
 
-    and columns from 2R on unchanged. `transposed` negates the sines: the adjoint.
+    and columns from 2R on unchanged. `transposed` negates the sines: the adjoint. Columns that are
+    no multiple of `head_dim`, tables wider than half a head, and segments over another number of
+    tokens are errors.
   }];
   let arguments = (ins FT_Matrix:$input, FT_Matrix:$cos, FT_Matrix:$sin, FT_SegmentsType:$segments,
                        I64Attr:$head_dim, UnitAttr:$transposed, StrAttr:$site);
@@ -171,9 +199,10 @@ def FT_AttentionOp : FT_ValueOp<"attention", [InferTypeOpAdaptor,
   let description = [{
     query `[T, heads * head_dim]`, key and value `[T, kv_heads * head_dim]`; query head h uses key
     head h / (heads / kv_heads). Token i attends to the tokens j <= i of its segment with weights
-    softmax(scale * q_i . k_j). The second result is the log-sum-exp of the scaled scores,
+    softmax(scale * q_i . k_j), with `scale` usually 1/sqrt(`head_dim`). The second result is the log-sum-exp of the scaled scores,
     `[T, heads]`, kept for the backward (no gradient flows through it). A dead token's output and
-    log-sum-exp are 0. The scores are never held whole.
+    log-sum-exp are 0. The scores are never held whole. Columns that are no multiple of `head_dim`,
+    query heads that are no multiple of the key heads, and token counts that differ are errors.
   }];
   let arguments = (ins FT_Matrix:$query, FT_Matrix:$key, FT_Matrix:$value,
                        FT_SegmentsType:$segments, I64Attr:$head_dim, F64Attr:$scale,
@@ -191,6 +220,10 @@ def FT_AttentionOp : FT_ValueOp<"attention", [InferTypeOpAdaptor,
 
 def FT_AttentionDeltaOp : FT_ValueOp<"attention_delta", [AllTypesMatch<["output", "grad"]>, FT_Costed]> {
   let summary = "Per token and head: the inner product of attention's output and its gradient";
+  let description = [{
+    `[T, heads * head_dim]` twice gives `[T, heads]`: delta, which the gradients for queries and keys share.
+    `head_dim` is the columns of a head; columns that are no multiple of it are an error.
+  }];
   let arguments = (ins FT_Matrix:$output, FT_Matrix:$grad, I64Attr:$head_dim, StrAttr:$site);
   let results = (outs FT_Matrix:$result);
   let assemblyFormat = [{
@@ -200,13 +233,17 @@ def FT_AttentionDeltaOp : FT_ValueOp<"attention_delta", [AllTypesMatch<["output"
   let hasVerifier = 1;
 }
 
-// The three gradients of attention, with P_ij = exp(scale q_i.k_j - logsumexp_i) and
-// dS_ij = P_ij (do_i.v_j - delta_i):
 class FT_AttentionGradOp<string which, string formula, string like>
     : FT_ValueOp<"attention_grad_" # which, [
         AllTypesMatch<["query", "grad"]>, AllTypesMatch<["key", "value"]>,
         AllTypesMatch<["logsumexp", "delta"]>, AllTypesMatch<[like, "result"]>, FT_Costed]> {
   let summary = "Gradient of attention with respect to its " # which # ": " # formula;
+  let description = [{
+    With P_ij = exp(scale q_i.k_j - logsumexp_i) and dS_ij = P_ij (do_i.v_j - delta_i), sums over the
+    pairs with j <= i in one segment. `grad` is do, `logsumexp` attention's second result, `delta`
+    that of `ft.attention_delta`; `head_dim` and `scale` are attention's. Statistics that are not
+    one number per token and query head are an error, besides what is one for `ft.attention`.
+  }];
   let arguments = (ins FT_Matrix:$query, FT_Matrix:$key, FT_Matrix:$value, FT_Matrix:$grad,
                        FT_Matrix:$logsumexp, FT_Matrix:$delta, FT_SegmentsType:$segments,
                        I64Attr:$head_dim, F64Attr:$scale, StrAttr:$site);
@@ -242,7 +279,8 @@ def FT_LinearCrossEntropyOp
 
         loss = inv_items * sum_t (logsumexp(z_t) - z_t[y_t])
 
-    over the tokens that predict.
+    over the tokens that predict. `hidden` is `[T, n]`, `weight` `[V, n]`, `labels` `[T]`; anything else
+    is an error.
   }];
   let results = (outs FT_Scalar:$result);
   let assemblyFormat = [{
@@ -266,9 +304,17 @@ class FT_CrossEntropyGrad<string which, string like>
 }
 def FT_LinearCrossEntropyGradInputOp : FT_CrossEntropyGrad<"input", "hidden"> {
   let summary = "dh_t = grad * inv_items * W^T (softmax(z_t) - onehot(y_t))";
+  let description = [{
+    Gradient of `ft.linear_cross_entropy` with respect to `hidden`; `grad` is the loss's gradient, a
+    scalar. Rows of tokens that predict nothing are 0. Shapes that are errors there are errors here.
+  }];
 }
 def FT_LinearCrossEntropyGradWeightOp : FT_CrossEntropyGrad<"weight", "weight"> {
   let summary = "dW = grad * inv_items * sum_t (softmax(z_t) - onehot(y_t)) h_t^T";
+  let description = [{
+    Gradient of `ft.linear_cross_entropy` with respect to `weight`, over the tokens that predict;
+    `grad` is the loss's gradient, a scalar. Shapes that are errors there are errors here.
+  }];
 }
 
 #endif

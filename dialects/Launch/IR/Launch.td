@@ -22,9 +22,9 @@ def Launch_Buffer : ConfinedType<MemRefOf<[F32, BF16, F16, I32]>, [
 def Launch_StateOp : Launch_Op<"state", [Symbol]> {
   let summary = "A tensor that outlives a step";
   let description = [{
-    Base tensors are bound: mapped files or the caller's memory. All others lie in the state region,
-    which the runtime owns. `init` and `init_args` are those of `ft.parameter`; `key` is the name in
-    a checkpoint.
+    Base tensors (`role`) are bound: mapped files or the caller's memory. All others lie in the state
+    region, which the runtime owns. `type` is the buffer as stored. `init` and `init_args` are those
+    of `ft.parameter`; `key` is the name in a checkpoint.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<StrAttr>:$sym_visibility,
                        TypeAttrOf<Launch_Buffer>:$type, Launch_RoleAttr:$role, StrAttr:$init,
@@ -41,8 +41,8 @@ def Launch_StateOp : Launch_Op<"state", [Symbol]> {
 def Launch_KernelOp : Launch_Op<"kernel", [Symbol, IsolatedFromAbove, NoTerminator]> {
   let summary = "Code that launches share";
   let description = [{
-    A family, typed arguments and scalar regions in `arith` and `math`; docs/kernels.md says what
-    each family does with them. A dynamic leading dimension is the grid, so launches of different
+    A `family`, typed arguments (`args`) and scalar regions in `arith` and `math`; docs/kernels.md says
+    what each family does with them. A dynamic leading dimension is the grid, so launches of different
     length share a kernel. An argument that is both read and written in place stands once, as
     `readwrite`; distinct arguments never overlap, unless both are only read.
 
@@ -51,6 +51,10 @@ def Launch_KernelOp : Launch_Op<"kernel", [Symbol, IsolatedFromAbove, NoTerminat
     finish: row and scalar arguments, then the sums in, row scalars out; elements: scalars, then row
     scalars in, a value per written argument out); `col_reduce` has one (scalars in, one term out);
     the others have none and are described by `params`.
+
+    Regions of another number, with other arguments or yielding other values than that, ops in them
+    that are not scalar ops of `arith` and `math`, and arguments whose shape does not fit their
+    indexing are errors.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<StrAttr>:$sym_visibility,
                        Launch_FamilyAttr:$family,
@@ -75,6 +79,7 @@ def Launch_KernelOp : Launch_Op<"kernel", [Symbol, IsolatedFromAbove, NoTerminat
 def Launch_YieldOp : Launch_Op<"yield", [Pure, Terminator, ReturnLike,
                                          ParentOneOf<["KernelOp"]>]> {
   let summary = "Values of a kernel's scalar region";
+  let description = [{Ends a region of `launch.kernel`; how many values, the family says.}];
   let arguments = (ins Variadic<AnyFloat>:$values);
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
 }
@@ -84,6 +89,10 @@ def Launch_EntryOp : Launch_Op<"entry", [Symbol, IsolatedFromAbove, SingleBlock,
   let description = [{
     `arena_bytes` is there once the arena is planned: what this entry point needs of it.
     `live_bytes` is the largest sum of bytes that are live at once, the planner's lower bound.
+
+    In a planned entry point an alloc or input without an offset, at no multiple of 64, or that
+    reaches over the arena's end is an error; in one without an arena an offset is. Only ops of this
+    dialect may stand in it.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<StrAttr>:$sym_visibility,
                        OptionalAttr<I64Attr>:$arena_bytes, OptionalAttr<I64Attr>:$live_bytes);
@@ -102,7 +111,10 @@ class Launch_BufferOp<string mnemonic, list<Trait> traits = []>
 
 def Launch_AllocOp : Launch_BufferOp<"alloc", [MemoryEffects<[MemAlloc]>]> {
   let summary = "A buffer of the arena";
-  let description = [{Live from the first launch that writes it to the last that touches it.}];
+  let description = [{
+    Live from the first launch that writes it to the last that touches it, through views too. `name`
+    is what reports call it, `offset` its place in bytes once the arena is planned.
+  }];
   let arguments = (ins StrAttr:$name, OptionalAttr<I64Attr>:$offset);
   let results = (outs Launch_Buffer:$result);
   let assemblyFormat = "$name (`at` `(` $offset^ `)`)? `:` type($result) attr-dict";
@@ -111,9 +123,10 @@ def Launch_AllocOp : Launch_BufferOp<"alloc", [MemoryEffects<[MemAlloc]>]> {
 def Launch_InputOp : Launch_BufferOp<"input", [MemoryEffects<[MemAlloc]>]> {
   let summary = "A buffer of the arena that the runtime fills before the first launch";
   let description = [{
-    Inputs are `input_ids`, `targets` (the label of the next token of the segment, or -100),
+    `name` says which: `input_ids`, `targets` (the label of the next token of the segment, or -100),
     `positions`, `segment_begin`, `segment_end` (`[T]` each, i32; a dead token t has begin t + 1 and
-    end t) and `run` (f32, the fields of `!ft.run` in order).
+    end t) and `run` (f32, the fields of `!ft.run` in order). `offset` as for `launch.alloc`; it is
+    live from before the first launch.
   }];
   let arguments = (ins StrAttr:$name, OptionalAttr<I64Attr>:$offset);
   let results = (outs Launch_Buffer:$result);
@@ -122,6 +135,10 @@ def Launch_InputOp : Launch_BufferOp<"input", [MemoryEffects<[MemAlloc]>]> {
 
 def Launch_RefOp : Launch_BufferOp<"ref", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "The buffer of a state tensor";
+  let description = [{
+    A name for `state` in an entry point. A symbol that is no `launch.state`, or one of another type,
+    is an error.
+  }];
   let arguments = (ins FlatSymbolRefAttr:$state);
   let results = (outs Launch_Buffer:$result);
   let assemblyFormat = "$state `:` type($result) attr-dict";
@@ -129,6 +146,11 @@ def Launch_RefOp : Launch_BufferOp<"ref", [Pure, DeclareOpInterfaceMethods<Symbo
 
 def Launch_ViewOp : Launch_BufferOp<"view", [Pure]> {
   let summary = "Part of a buffer, from an element offset on, under another shape";
+  let description = [{
+    `offset` counts elements of the source. No bytes move: lifetimes of the source count the view's
+    readers. Another element type, buffers that are not contiguous, and elements outside the source
+    are errors.
+  }];
   let arguments = (ins Launch_Buffer:$source, I64Attr:$offset);
   let results = (outs Launch_Buffer:$result);
   let assemblyFormat = "$source `[` $offset `]` `:` type($source) `->` type($result) attr-dict";
@@ -140,8 +162,10 @@ def Launch_LaunchOp : Launch_Op<"launch", [ParentOneOf<["EntryOp"]>,
                                            DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "One run of a kernel";
   let description = [{
-    `grid` is the number of items (rows, elements, tiles: the family says) that the runtime cuts
-    over its threads. `flops` and `bytes` are what the work costs by the cost interface.
+    Runs `kernel` on the buffers, at `site`. `grid` is the number of items (rows, elements, tiles: the
+    family says) that the runtime cuts over its threads. `flops` and `bytes` are what the work costs
+    by the cost interface. Buffers that are not the kernel's arguments in number and type (but for a
+    leading `?`), and a grid that is not what they have, are errors.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, StrAttr:$site, I64Attr:$grid,
                        I64Attr:$flops, I64Attr:$bytes, Variadic<Launch_Buffer>:$operands);
@@ -153,11 +177,13 @@ def Launch_LaunchOp : Launch_Op<"launch", [ParentOneOf<["EntryOp"]>,
 
 def Launch_BoundaryOp : Launch_Op<"boundary", [ParentOneOf<["EntryOp"]>]> {
   let summary = "Where forward ends and backward begins";
+  let description = [{What is written before it and read behind it is a saved activation.}];
   let assemblyFormat = "attr-dict";
 }
 
 def Launch_OutputOp : Launch_Op<"output", [ParentOneOf<["EntryOp"]>]> {
   let summary = "A buffer that the caller reads after the entry point has run";
+  let description = [{`name` is `loss` or `grad_norm`. The buffer lives to the end.}];
   let arguments = (ins StrAttr:$name, Launch_Buffer:$buffer);
   let assemblyFormat = "$name `,` $buffer `:` type($buffer) attr-dict";
 }

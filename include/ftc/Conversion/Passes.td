@@ -15,6 +15,10 @@ def ConvertFTToLaunch : Pass<"convert-ft-to-launch", "mlir::ModuleOp"> {
     committed value is written straight into its state buffer; a copy is made only where neither can
     be. Equal kernels become one symbol. Cross-entropy becomes a sequence of launches per chunk of rows,
     so that no more than a chunk of logits is ever held.
+
+    A value op outside of a kernel, a kernel whose body is none of its family, and a function that is
+    no entry point (one block; ids, labels, segments and run, or run alone; at most loss and gradient
+    norm out) are errors.
   }];
   let options = [
     Option<"logitsBytes", "logits-bytes", "int64_t", "67108864",
@@ -34,10 +38,23 @@ def PlanArena : Pass<"launch-plan-arena", "mlir::ModuleOp"> {
   let description = [{
     Offsets by lifetime, per entry point: buffers whose lifetimes overlap do not overlap. Larger
     buffers are placed first, each at the lowest gap that fits best. The module's
-    `launch.arena_bytes` is the largest arena of its entry points.
+    `launch.arena_bytes` is the largest arena of its entry points. Planning again gives the same
+    plan. A module without entry points is no error: there is nothing to place.
   }];
   let options = [Option<"reuse", "reuse", "bool", "true",
                         "Let buffers share bytes; without it they lie one behind the other">];
+  let dependentDialects = ["ftc::launch::LaunchDialect"];
+}
+
+def VerifyLaunchPhase : Pass<"launch-verify-phase", "mlir::ModuleOp"> {
+  let summary = "Check what a phase of the launch level promises, and report every offender";
+  let description = [{
+    `launched`: entry points of launches only, no function or op of `ft` is left, and no buffer of the
+    arena is read before a launch has written it. `planned`: besides, every entry point has its arena,
+    buffers that are live at the same launch lie apart, and the bytes that are told of entry points and
+    module are right. Every offender is an error of its own, and an unknown phase is one.
+  }];
+  let options = [Option<"phase", "phase", "std::string", "\"launched\"", "Which phase has ended">];
   let dependentDialects = ["ftc::launch::LaunchDialect"];
 }
 

@@ -6,7 +6,9 @@
 #define FTC_INTERPRETER_EVALUATION_H
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 
 namespace ftc::ft {
@@ -16,7 +18,9 @@ struct EvaluationOptions {
   /// in f32, sums included, and every result to the element type of its value. Values of f64 stay
   /// double.
   bool rounded = false;
-  /// Seed of the orders in which rounded sums are taken; 0: as written.
+  /// Seed of what differs from one plain program to another: the orders in which rounded sums are
+  /// taken, and the last bit of numbers that an op computes, which another library's exp or a fused
+  /// multiply-add leaves one higher or lower. 0: sums as written, every operation rounded rightly.
   uint64_t order = 0;
 };
 
@@ -54,6 +58,22 @@ public:
         at -= n;
     }
     return total;
+  }
+
+  /// The `index`-th number of this op's results, perhaps one f32 off: up and down a quarter of the
+  /// time each. Zero stays.
+  float perturbed(float value, uint64_t index) const {
+    if (options.order == 0 || value == 0)
+      return value;
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    switch (mix(mix(options.order) ^ mix(~(op << 32 ^ index))) & 3) {
+    case 0:
+      return std::nextafter(value, infinity);
+    case 1:
+      return std::nextafter(value, -infinity);
+    default:
+      return value;
+    }
   }
 
 private:

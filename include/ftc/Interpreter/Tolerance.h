@@ -28,9 +28,11 @@ inline constexpr double kUlpF32 = 0x1p-23;
 ///   |rms(F)/rms(R)-1| <= max(2 max_i |rms(E_i)/rms(R)-1|, 4 u sqrt(L))
 ///   rms(R) = 0 or F is not zero throughout, unless some E_i is
 ///
-/// and has the size of R and no number that is not finite. The second terms are floors: rounded
-/// runs may agree with R by chance. The third line is for a scale that is off by a little
-/// everywhere.
+/// and has the size of R and no number that is not finite. Where errors have one cause, as in a
+/// badly conditioned scalar, four runs are four draws, and a right F is refused about once in 25
+/// times; a test over many programs judges again with 32 runs, which makes that once in 10^4. The
+/// second terms are floors: rounded runs may agree with R by chance. The third line is for a scale
+/// that is off by a little everywhere.
 class Yardstick {
 public:
   /// `rounded` has at least four runs of the size of `exact`.

@@ -21,6 +21,10 @@ inline constexpr llvm::StringLiteral kFrontendStep = "frontend";
 /// The passes by their flags, in order; each is a step at which a compilation can stop and go on.
 std::vector<std::string> pipelineSteps();
 
+/// The phases, in order: `forward`, then what holds behind each step, once each. `ft-verify-phase`
+/// checks those of the ft dialect, `launch-verify-phase` the others.
+std::vector<std::string> pipelinePhases();
+
 /// The steps that a module has still to go through, by the reports that it carries: empty when it
 /// is planned, all when it comes from the frontend.
 std::vector<std::string> remainingSteps(mlir::ModuleOp module);

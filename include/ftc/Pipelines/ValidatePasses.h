@@ -5,6 +5,7 @@
 #ifndef FTC_PIPELINES_VALIDATEPASSES_H
 #define FTC_PIPELINES_VALIDATEPASSES_H
 
+#include "ftc/Pipelines/RunPasses.h"
 #include "ftc/Support/Error.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -25,12 +26,13 @@ struct Verdict {
     differs,  ///< one does not: `text` is the finding
     tooLarge, ///< more work than the limit allows
     notRun,   ///< functions of ft that the interpreter cannot run, or the inputs do not fit
-    nothing   ///< nothing to run, as at the launch level
+    nothing   ///< nothing to run
   };
   Kind kind;
   std::string pass; ///< its flag; a nested pipeline is one pass, such as `func.func(cse)`
   std::string text; ///< one line; empty for `agrees` and `nothing`
   mlir::Location location;
+  std::string reproducer; ///< of `differs`: the IR before the pass, for ft-opt --run-reproducer
 };
 
 /// "agrees", "differs", "too-large", "not-run", "nothing".
@@ -45,13 +47,13 @@ struct ValidationOptions {
   std::function<void(const Verdict &)> tell;
 };
 
-/// Evaluates the public functions of a module of the ft dialect in double precision before and
-/// after each pass, on several seeds of random inputs: results and committed parameters, which of
-/// a training step are the loss, all gradients, and parameters, moments and accumulators after a
-/// step. Where a backward appears, its gradients are held against finite differences of the loss.
-/// Around a pass that changes values on purpose (ftc/Analysis/ValueChanges.h) both runs start from
-/// state that carries the change. The first pass after which a value differs is kept; what comes
-/// behind it is not looked at.
+/// Evaluates the public functions of a module of the ft dialect, and the entry points of launches
+/// that are made of them, in double precision before and after each pass, on several seeds of
+/// random inputs: results and committed parameters, which of a training step are the loss, all
+/// gradients, and parameters, moments and accumulators after a step. Where a backward appears, its
+/// gradients are held against finite differences of the loss. Around a pass that changes values on
+/// purpose (ftc/Analysis/ValueChanges.h) both runs start from state that carries the change. The
+/// first pass after which a value differs is kept; what comes behind it is not looked at.
 class PassValidator : public mlir::PassInstrumentation {
 public:
   explicit PassValidator(ValidationOptions options = {});
@@ -62,12 +64,8 @@ public:
   void runAfterPass(mlir::Pass *pass, mlir::Operation *op) override;
   void runAfterPassFailed(mlir::Pass *pass, mlir::Operation *op) override;
 
-  std::string finding;  ///< what the culprit changed; empty: nothing so far
-  std::string culprit;  ///< its flag
-  unsigned checked = 0; ///< passes that changed nothing
-
-  /// A reproducer of the finding, for `ft-opt --run-reproducer`; empty without one.
-  const std::string &reproducer() const { return reproducerText; }
+  /// The first pass that changed something.
+  const std::optional<Verdict> &finding() const { return found; }
 
 private:
   struct Frame;
@@ -76,19 +74,19 @@ private:
 
   ValidationOptions options;
   std::unique_ptr<State> state;
-  std::string reproducerText;
+  std::optional<Verdict> found;
 };
 
-/// Takes `module` (a forward step, small) through every pass before the launch dialect under a
-/// PassValidator. A finding is an error that names the pass, the value and its site, and leaves a
-/// reproducer at that path. Returns how many passes were checked.
-Result<unsigned> validatePasses(mlir::ModuleOp module, const std::string &reproducer);
+/// Takes `module` (a forward step, small) through every pass under a PassValidator. A finding is an
+/// error that names the pass, the value and its site, and leaves a reproducer at that path, as does
+/// a pass that fails or crashes. `checked` is how many passes changed nothing.
+PassRun validatePasses(mlir::ModuleOp module, const std::string &reproducer, unsigned &checked);
 
-/// The finding of a validator as an error, with its reproducer at that path.
-Error findingError(const PassValidator &validator, const std::string &reproducer);
+/// A finding as an error, with its reproducer written to that path.
+Error findingError(const Verdict &finding, const std::string &reproducer);
 
-/// The operations and bytes that one run of all functions of `module` takes, as the limit counts
-/// them; 0 where there is nothing to run.
+/// The operations and bytes that one run of all functions of `module` takes, or of the entry points
+/// that become of it; 0 where there is nothing to run.
 double validationWork(mlir::ModuleOp module);
 
 } // namespace ftc

@@ -21,7 +21,8 @@ def LowerBypasses : Pass<"ft-lower-bypasses", "mlir::ModuleOp"> {
   let summary = "Inline bypass networks into the functions that hold them";
   let description = [{
     The region's ops move before the bypass; `by add` becomes `ft.add` of the joined and the yielded
-    value, `by multiply` `ft.mul`, `by replace` the yielded value alone.
+    value, `by multiply` `ft.mul`, `by replace` the yielded value alone. A tap that is yielded as it
+    is, and bypasses on bypasses, are no errors.
   }];
   let dependentDialects = ["ftc::ft::FTDialect"];
 }
@@ -44,7 +45,7 @@ def PruneGraph : Pass<"ft-prune-graph", "mlir::ModuleOp"> {
     what is not demanded is erased. Gradients of frozen weights, what only they used, the backward
     below the lowest trainable tensor, and forward work above the last value used all go by this one
     rule. Reports how many weight gradients went and how many bytes of forward values the backward
-    no longer reads.
+    no longer reads. Nothing is an error: what cannot be pruned stays.
   }];
   let options = [Option<"off", "off", "bool", "false",
                         "Leave the graph as it is, with a report that says so">];
@@ -57,8 +58,9 @@ def FormKernels : Pass<"ft-form-kernels", "mlir::ModuleOp"> {
     Every value op moves into an `ft.kernel`. Elementwise chains are one `map`; a norm takes in the
     elementwise ops that make its input and those that use its result; a product takes in the
     addition behind it; the gradients of attention with respect to keys and values are one kernel;
-    so is cross-entropy with its gradients. An op that nobody reads has a kernel too: to remove it is
-    another pass's work.
+    so is cross-entropy with its gradients. Ops are grouped by the interfaces that they implement,
+    whatever their dialect. An op that nobody reads has a kernel too: to remove it is another pass's
+    work. A function of several blocks is left alone, which is no error here.
   }];
   let options = [Option<"fusion", "fusion", "bool", "true",
                         "Group ops; without it each op has a kernel of its own">];
@@ -70,7 +72,8 @@ def VerifyPhase : Pass<"ft-verify-phase", "mlir::ModuleOp"> {
   let description = [{
     `forward`: one `@forward` from tokens to a scalar loss. `bypasses`: besides, no adapter is left.
     `lowered`: besides, no bypass is left. `backward`: entry points only. `kernels`: besides, every
-    value op is inside a kernel.
+    value op is inside a kernel. Every op that is left behind is an error of its own, and an unknown
+    phase is one.
   }];
   let options = [Option<"phase", "phase", "std::string", "\"forward\"", "Which phase has ended">];
   let dependentDialects = ["ftc::ft::FTDialect"];

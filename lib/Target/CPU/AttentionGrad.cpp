@@ -279,7 +279,8 @@ LogicalResult cpu::lowerAttentionGradKeyValue(LoweredKernel &lowered, ModuleOp m
   include(body, "$SUMS", sums);
   int64_t tile = sizes->queryTile * sizes->scorePitch();
   lowered.scratchBytes = (hasKey ? 2 : 1) * tile * sizeof(float);
-  lowered.itemNanoseconds = sizes->tileNanoseconds(1 + 2 * hasKey + hasValue) *
-                            (sizes->heads / sizes->keyHeads) * (sizes->queryTiles() + 1) / 2;
+  int64_t group = sizes->heads / sizes->keyHeads;
+  lowered.itemNanoseconds = sizes->tileNanoseconds(1 + 2 * hasKey + hasValue) * double(group) *
+                            (sizes->queryTiles() + 1) / 2;
   return addTemplate(lowered, module, names, body, *sizes, {{"GRADS_AT", std::to_string(tile)}});
 }

@@ -26,7 +26,8 @@ public:
   std::error_code create() { return llvm::sys::fs::createUniqueDirectory("ftc-link", path); }
   ~TemporaryFolder() {
     if (!path.empty())
-      llvm::sys::fs::remove_directories(path);
+      (void)llvm::sys::fs::remove_directories(
+          path); // what stays lies in the system's temporary folder
   }
   std::string file(StringRef name) const { return (path + "/" + name).str(); }
 

@@ -1,6 +1,7 @@
 // RUN: ft-opt %s --launch-lower-kernels-to-loops --canonicalize --cse | FileCheck %s
 // RUN: ft-opt %s --launch-lower-kernels-to-loops=arch=x86-64-v4 | FileCheck %s --check-prefix=WIDE
 
+// DOC: launch-lower-kernels-to-loops
 // A flat map: eight elements at a time from lo on, then one by one up to hi.
 // CHECK-LABEL: func.func @ftc_double(
 // CHECK-SAME: %[[X:.*]]: memref<bf16> {llvm.noalias}, %[[Y:.*]]: memref<f32> {llvm.noalias}, %[[LO:.*]]: index, %[[HI:.*]]: index,
@@ -27,6 +28,7 @@ launch.kernel @double map [#launch.arg<read element memref<?xbf16>>,
   launch.yield %y : f32
 }
 
+// DOC-END
 // A reduction runs in 32 lanes whatever the vectors are, so its bits are the same on all of them.
 // CHECK-LABEL: func.func @ftc_sum(
 // CHECK: scf.for %[[ROW:.*]] =

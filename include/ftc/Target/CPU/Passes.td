@@ -11,7 +11,8 @@ def LowerKernelsToLoops : Pass<"launch-lower-kernels-to-loops", "::mlir::ModuleO
   let summary = "Replace a launch module by the loops of its kernels, as the CPU target makes them";
   let description = [{
     For debugging: the result has one function per kernel with code and nothing else. The CPU target
-    goes on from there (math expanded, LLVM, ELF) and does not run this pass.
+    goes on from there (math expanded, LLVM, ELF) and does not run this pass. An unknown processor is
+    an error, as is a kernel whose arguments or params are not its family's.
   }];
   let options = [Option<"arch", "arch", "std::string", "\"x86-64-v3\"",
                         "processor whose vectors the loops are written for">];
