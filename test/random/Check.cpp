@@ -266,8 +266,6 @@ private:
       }
       double used = 0;
       std::string wrong = judgeOne(name, found->second, used);
-      if (!wrong.empty() && isRounding(name, found->second))
-        continue;
       if (!wrong.empty() && rounded.size() < kMostRoundedRuns) {
         addRoundedRuns(kMostRoundedRuns);
         wrong = judgeOne(name, found->second, used);
@@ -322,35 +320,6 @@ private:
     return size;
   }
   static bool isSquare(llvm::StringRef group) { return group.starts_with(".exp_avg_sq"); }
-
-  /// Whether a gradient, or a moment of it, is zero but for the rounding of double: a sum that
-  /// cancels, as the scores' gradients of a token that sees itself alone.
-  bool isCancelled(const std::string &name) {
-    std::string group = groupOf(name);
-    double share = isSquare(group) ? kCancelled * kCancelled : kCancelled;
-    return !group.empty() && rms(exact[name]) <= share * sizeOf(group);
-  }
-
-  /// Whether a value that the rule calls wrong is the rounding of a sum that cancels. A plain
-  /// program may get exactly zero there, and so measure nothing; one that fuses a product and a sum
-  /// does not. What is left must be small beside the values of its group. Adam divides such a
-  /// number by its own size: the parameter moves by anything up to the learning rate.
-  bool isRounding(const std::string &name, llvm::ArrayRef<double> actual) {
-    double rounding = 16 * kUlpF32 * std::sqrt(double(longest));
-    std::string group = groupOf(name);
-    if (!group.empty())
-      return isCancelled(name) &&
-             rms(actual) <= sizeOf(group) * (isSquare(group) ? rounding * rounding : rounding);
-    auto [symbol, when] = llvm::StringRef(name).split(" after ");
-    std::string moment = (symbol + ".exp_avg after " + when).str();
-    if (!exact.count(moment) || !isCancelled(moment))
-      return false;
-    double farthest = 3 * numberOf(program, &Program::learningRate);
-    for (auto [a, e] : llvm::zip_equal(actual, exact[name]))
-      if (!(std::abs(a - e) <= farthest))
-        return false;
-    return true;
-  }
 
   void sameBits(const char *kind, const Trace &a, const Trace &b) {
     for (const auto &[name, expected] : a) {

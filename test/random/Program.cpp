@@ -145,10 +145,7 @@ std::string ftc::test::textOf(const Choice &choice, int64_t value) {
 }
 
 double ftc::test::numberOf(const Program &program, int64_t Program::*member) {
-  for (const Choice &choice : choices())
-    if (choice.member == member)
-      return std::strtod(textOf(choice, program.*member).c_str(), nullptr);
-  std::abort();
+  return std::strtod(textOf(rowOf(member), program.*member).c_str(), nullptr);
 }
 
 bool ftc::test::operator==(const Program &a, const Program &b) {
@@ -226,6 +223,13 @@ static void simplify(Program &program, std::initializer_list<int64_t Program::*>
     program.*member = simplest.*member;
 }
 
+const Choice &ftc::test::rowOf(int64_t Program::*member) {
+  for (const Choice &choice : choices())
+    if (choice.member == member)
+      return choice;
+  std::abort();
+}
+
 void ftc::test::makeValid(Program &program) {
   using P = Program;
   program.headDim += program.headDim % 2; // rotary positions turn pairs
@@ -254,6 +258,11 @@ void ftc::test::makeValid(Program &program) {
     if (!program.trainable || program.trainableMask == 0)
       simplify(program, {&P::trainable, &P::trainableMask});
   }
+
+  // Without a memory Adam divides by the gradient itself. Where that is next to nothing, so is what
+  // any precision knows of the step; the larger epsilon bounds it.
+  if (textOf(rowOf(&P::beta2), program.beta2) == "0")
+    program.epsilon = 1;
 
   bool inRows = program.layout >= 2 && program.layout <= 4;
   // Something must be predicted.

@@ -51,6 +51,7 @@ struct Choice {
   int64_t least = 0, most = 0; ///< that a number may be when it is given
 };
 const std::vector<Choice> &choices();
+const Choice &rowOf(int64_t Program::*member);
 
 /// The values that are drawn for a choice, each once.
 std::vector<int64_t> drawn(const Choice &choice);

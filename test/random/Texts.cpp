@@ -43,9 +43,6 @@ private:
   std::vector<std::string> parts;
 };
 
-const Choice &rowOf(int64_t Program::*member) {
-  return *llvm::find_if(choices(), [&](const Choice &choice) { return choice.member == member; });
-}
 std::string wordOf(const Program &program, int64_t Program::*member) {
   return textOf(rowOf(member), program.*member);
 }
