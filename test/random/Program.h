@@ -19,8 +19,8 @@ struct Program {
   // The model.
   int64_t family = 0, hidden = 4, layers = 1, kvHeads = 1, groups = 1, headDim = 2,
           intermediate = 3, vocab = 3, normEps = 0;
-  int64_t headDimKey = 0, kvHeadsKey = 0, activation = 0, tied = 0, attentionBias = 0, mlpBias = 0,
-          dtype = 0;
+  int64_t headDimKey = 0, kvHeadsKey = 0, attention = 0, activation = 0, tied = 0,
+          attentionBias = 0, mlpBias = 0, dtype = 0;
   int64_t spelling = 0, rope = 0, ropeTheta = 0, ropeOriginal = 0;
   // What is trained.
   int64_t adapter = 0, r = 1, alpha = 1, rslora = 0, initLora = 0, targets = 0, targetMask = 1,
@@ -30,8 +30,8 @@ struct Program {
   int64_t rows = 1, length = 4, maxSegments = 0, layout = 0, segments = 0, dead = 0, labels = 0,
           second = 0;
   // The steps.
-  int64_t steps = 0, step = 0, learningRate = 0, weightDecay = 0, clipping = 0, beta1 = 0,
-          beta2 = 0, epsilon = 0;
+  int64_t steps = 0, step = 0, optim = 0, learningRate = 0, weightDecay = 0, clipping = 0,
+          beta1 = 0, beta2 = 0, epsilon = 0;
   // How it is compiled and run.
   int64_t attentionTile = 64, logitsChunks = 0, without = 1, threads = 2;
   // Which random numbers it is fed with.
@@ -51,6 +51,7 @@ struct Choice {
   int64_t least = 0, most = 0; ///< that a number may be when it is given
 };
 const std::vector<Choice> &choices();
+const Choice &rowOf(int64_t Program::*member);
 
 /// The values that are drawn for a choice, each once.
 std::vector<int64_t> drawn(const Choice &choice);

@@ -43,9 +43,6 @@ private:
   std::vector<std::string> parts;
 };
 
-const Choice &rowOf(int64_t Program::*member) {
-  return *llvm::find_if(choices(), [&](const Choice &choice) { return choice.member == member; });
-}
 std::string wordOf(const Program &program, int64_t Program::*member) {
   return textOf(rowOf(member), program.*member);
 }
@@ -164,8 +161,15 @@ static std::string trainOf(const Program &program) {
     for (unsigned i = 0; i < std::size(patterns); ++i)
       if (program.trainableMask >> i & 1)
         chosen.push_back(patterns[i]);
-    train.list("trainable", chosen);
+    if (program.trainable == 1)
+      train.list("trainable", chosen);
+    else
+      train.text("trainable", "(" + llvm::join(chosen, "|") + ")");
   }
+  for (auto [key, member] :
+       {std::pair("attn_implementation", &Program::attention), std::pair("optim", &Program::optim)})
+    if (program.*member)
+      train.text(key, wordOf(program, member));
   for (auto [key, member] : {std::pair("learning_rate", &Program::learningRate),
                              std::pair("weight_decay", &Program::weightDecay),
                              std::pair("max_grad_norm", &Program::clipping)})

@@ -219,7 +219,7 @@ private:
     for (const auto &[batch, reason] : reasons) {
       json::Value test = json::Value::object();
       uint64_t first = options.seed + batch * kBatch,
-               last = std::min(first + kBatch, options.seed + options.count) - 1;
+               last = options.seed + std::min((batch + 1) * kBatch, ran) - 1;
       test.set("name", formatv("seeds {0} to {1}", first, last).str());
       test.set("result", reason.empty() ? "passed" : "failed");
       test.set("reason", reason);
