@@ -101,14 +101,15 @@ TEST(Softcap, RoundedAsAPlainProgramRounds) {
   auto module = parseSourceString<ModuleOp>(R"(func.func @f(%x: tensor<2xf16>) -> tensor<2xf16> {
     %y = tutorial.softcap %x cap 0.75 : tensor<2xf16>
     return %y : tensor<2xf16>
-  })", &context);
+  })",
+                                            &context);
   ASSERT_TRUE(module);
   EvaluationOptions rounded;
   rounded.rounded = true;
   State state;
-  auto results = Interpreter(*module, rounded)
-                     .runFunction(module->lookupSymbol<func::FuncOp>("f"),
-                                  HostValue{{2}, {0.5, -3.0}}, state);
+  auto results =
+      Interpreter(*module, rounded)
+          .runFunction(module->lookupSymbol<func::FuncOp>("f"), HostValue{{2}, {0.5, -3.0}}, state);
   ASSERT_TRUE(succeeded(results));
   // 0.75 tanh(2/3) = 0.4370872 lies between the numbers of f16 0.4370117 and 0.4372559.
   EXPECT_EQ(results->front().data[0], 0.43701171875);
