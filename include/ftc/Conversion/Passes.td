@@ -22,6 +22,7 @@ def ConvertFTToLaunch : Pass<"convert-ft-to-launch", "mlir::ModuleOp"> {
     Option<"attentionTile", "attention-tile", "int64_t", "64",
            "Query and key rows of an attention tile">
   ];
+  let statistics = [Statistic<"numLaunches", "launches", "launches made">];
   let dependentDialects = ["ftc::launch::LaunchDialect", "mlir::arith::ArithDialect",
                            "mlir::math::MathDialect"];
 }
@@ -33,6 +34,7 @@ def PlanArena : Pass<"launch-plan-arena", "mlir::ModuleOp"> {
     buffers are placed first, each at the lowest gap that fits best. The module's
     `launch.arena_bytes` is the largest arena of its entry points.
   }];
+  let statistics = [Statistic<"numBuffers", "buffers", "buffers placed">];
   let dependentDialects = ["ftc::launch::LaunchDialect"];
 }
 

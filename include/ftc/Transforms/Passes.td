@@ -14,6 +14,7 @@ def AttachAdapters : Pass<"ft-attach-adapters", "mlir::ModuleOp"> {
     joined value's other uses become uses of the bypass. A site that no `ft.linear` has, or that two
     have, is an error, as is an unknown method.
   }];
+  let statistics = [Statistic<"numAdapters", "adapters", "adapters attached">];
   let dependentDialects = ["ftc::ft::FTDialect"];
 }
 
@@ -23,6 +24,7 @@ def LowerBypasses : Pass<"ft-lower-bypasses", "mlir::ModuleOp"> {
     The region's ops move before the bypass; `by add` becomes `ft.add` of the joined and the yielded
     value, `by multiply` `ft.mul`, `by replace` the yielded value alone.
   }];
+  let statistics = [Statistic<"numBypasses", "bypasses", "bypasses inlined">];
   let dependentDialects = ["ftc::ft::FTDialect"];
 }
 
@@ -34,6 +36,7 @@ def BuildBackward : Pass<"ft-build-backward", "mlir::ModuleOp"> {
     is complete: every differentiable op builds all its gradients through its gradient interface,
     frozen weights included. A trainable parameter without a path to the loss is an error.
   }];
+  let statistics = [Statistic<"numGradients", "gradients", "gradients built in a step">];
   let dependentDialects = ["ftc::ft::FTDialect", "mlir::func::FuncDialect"];
 }
 
@@ -46,6 +49,7 @@ def PruneGraph : Pass<"ft-prune-graph", "mlir::ModuleOp"> {
     rule. Reports how many weight gradients went and how many bytes of forward values the backward
     no longer reads.
   }];
+  let statistics = [Statistic<"numOps", "ops", "ops removed">];
   let dependentDialects = ["ftc::ft::FTDialect"];
 }
 
@@ -57,6 +61,7 @@ def FormKernels : Pass<"ft-form-kernels", "mlir::ModuleOp"> {
     addition behind it; the gradients of attention with respect to keys and values are one kernel;
     so is cross-entropy with its gradients.
   }];
+  let statistics = [Statistic<"numKernels", "kernels", "kernels formed">];
   let dependentDialects = ["ftc::ft::FTDialect"];
 }
 
