@@ -18,7 +18,7 @@ namespace {
 // Kernels below this rank are summed up in one line.
 constexpr size_t kernelsShown = 20;
 constexpr size_t remarksShown = 8;
-constexpr size_t decisionsShown = 6; // of a pass
+constexpr size_t decisionsShown = 2; // of a question
 constexpr size_t lineWidth = 100;
 
 [[gnu::format(printf, 2, 3)]] void append(std::string &text, const char *format, ...) {
@@ -193,34 +193,43 @@ std::string scoresText(const package::Candidate &candidate) {
   return text;
 }
 
-/// The question once, then each place with its candidates, the chosen one marked.
-void decisionsText(const package::Pass &pass, std::string &text) {
-  size_t count = pass.decisions()->size(), shown = std::min(count, decisionsShown);
-  std::string_view question;
-  for (size_t i = 0; i < shown; ++i) {
-    const package::Decision &decision =
-        *pass.decisions()->Get(static_cast<flatbuffers::uoffset_t>(i));
-    if (decision.question()->string_view() != question) {
-      question = decision.question()->string_view();
-      text += "    " + shortened(question, lineWidth - 5) + "?\n";
-    }
-    append(text, "      %s, %lld x\n", shortened(decision.site()->string_view(), 66).c_str(),
-           static_cast<long long>(decision.count()));
-    for (const package::Candidate *candidate : *decision.candidates()) {
-      std::string scores = scoresText(*candidate);
-      append(text, "        %c %-38s ", candidate->chosen() ? '>' : '-',
-             shortened(candidate->name()->string_view(), 38).c_str());
-      std::string words = std::string(candidate->why()->string_view());
-      if (!scores.empty())
-        words += (words.empty() ? "(" : " (") + scores + ')';
-      appendWrapped(text, words, 49);
-      while (text.back() == ' ')
-        text.pop_back();
-      text += '\n';
-    }
+void decisionText(const package::Decision &decision, std::string &text) {
+  append(text, "      %s, %lld x\n", shortened(decision.site()->string_view(), 66).c_str(),
+         static_cast<long long>(decision.count()));
+  for (const package::Candidate *candidate : *decision.candidates()) {
+    std::string scores = scoresText(*candidate);
+    append(text, "        %c %-38s ", candidate->chosen() ? '>' : '-',
+           shortened(candidate->name()->string_view(), 38).c_str());
+    std::string words = candidate->why()->str();
+    if (!scores.empty())
+      words += (words.empty() ? "(" : " (") + scores + ')';
+    appendWrapped(text, words, 49);
+    text.erase(text.find_last_not_of(' ') + 1);
+    text += '\n';
   }
-  if (count > shown)
-    text += "    and " + std::to_string(count - shown) + " more decisions (--json shows all)\n";
+}
+
+/// Each question once, then the first places where it was asked with their candidates, the chosen
+/// ones marked.
+void decisionsText(const package::Pass &pass, std::string &text) {
+  std::vector<std::pair<std::string_view, std::vector<const package::Decision *>>> questions;
+  for (const package::Decision *decision : *pass.decisions()) {
+    std::string_view question = decision->question()->string_view();
+    auto found = std::find_if(questions.begin(), questions.end(),
+                              [&](const auto &entry) { return entry.first == question; });
+    if (found == questions.end())
+      found = questions.insert(questions.end(), {question, {}});
+    found->second.push_back(decision);
+  }
+  for (const auto &[question, decisions] : questions) {
+    text += "    " + shortened(question, lineWidth - 5) + "?\n";
+    size_t shown = std::min(decisions.size(), decisionsShown);
+    for (size_t i = 0; i < shown; ++i)
+      decisionText(*decisions[i], text);
+    if (decisions.size() > shown)
+      text +=
+          "      and " + std::to_string(decisions.size() - shown) + " more (--json shows all)\n";
+  }
 }
 
 void passesText(const package::Package &root, std::string &text) {
