@@ -9,9 +9,10 @@ using namespace mlir;
 using namespace ftc;
 
 EntryBuilder::EntryBuilder(func::FuncOp function, launch::EntryOp entry, KernelTable &kernels,
-                           const StateTable &states, const LaunchOptions &options)
+                           const StateTable &states, const LaunchOptions &options,
+                           Observer &observer)
     : builder(OpBuilder::atBlockEnd(&entry.getBody().front())), options(options),
-      function(function), entry(entry), kernels(kernels), states(states) {
+      observer(observer), function(function), entry(entry), kernels(kernels), states(states) {
   int64_t next = 0;
   for (Operation &op : function.getBody().front()) {
     order[&op] = next++;
@@ -96,16 +97,51 @@ int64_t EntryBuilder::lastUse(Value value) {
   return last;
 }
 
-bool EntryBuilder::isFree(Value buffer, ArrayRef<Value> allowed) {
+StringRef EntryBuilder::whyNotFree(Value buffer, ArrayRef<Value> allowed) {
   for (Value value : holders[buffer]) {
     int64_t last = lastUse(value);
     if (last < position)
       continue;
-    if (FTC_MUTATE("reused-while-alive", last > position, false) ||
-        !llvm::is_contained(allowed, value))
-      return false;
+    if (FTC_MUTATE("reused-while-alive", last > position, false))
+      return last == kForever ? "it is committed or returned" : "it is read later";
+    if (!llvm::is_contained(allowed, value))
+      return "this kernel reads it in another way too";
   }
-  return true;
+  return "";
+}
+
+StringRef EntryBuilder::whyNotInPlace(Value operand, MemRefType type) {
+  Value buffer = buffers.lookup(operand);
+  if (!buffer)
+    return "it is an input of the step";
+  if (buffer.getType() != type)
+    return "it has another shape or dtype";
+  // First what never changes, so that a weight is called one.
+  auto state = buffer.getDefiningOp<launch::RefOp>();
+  StringAttr symbol = state ? state.getStateAttr().getAttr() : StringAttr();
+  if (state && !commits.count(symbol))
+    return "it is a parameter that this entry point keeps";
+  if (state && committed.contains(symbol))
+    return "its parameter has the new value already";
+  if (!state && !buffer.getDefiningOp<launch::AllocOp>())
+    return "it is an input of the step";
+  return whyNotFree(buffer, operand);
+}
+
+/// "operand 2": as the current kernel counts its operands.
+std::string EntryBuilder::operandName(Value operand) {
+  for (auto [index, value] : llvm::enumerate(current->getOperands()))
+    if (value == operand)
+      return "operand " + std::to_string(index);
+  return "an operand";
+}
+
+void EntryBuilder::observe(std::vector<Candidate> candidates) {
+  auto kernel = cast<ft::KernelOp>(current);
+  observer.decide(("where does the result of a " + ft::stringifyKernelFamily(kernel.getFamily()) +
+                   " kernel lie")
+                      .str(),
+                  kernel.getSite(), std::move(candidates));
 }
 
 Value EntryBuilder::bufferFor(Value result, ArrayRef<Value> inPlace) {
@@ -116,35 +152,45 @@ Value EntryBuilder::bufferFor(Value result, ArrayRef<Value> inPlace) {
     hold(buffer, result);
     return buffer;
   }
+  std::vector<Candidate> candidates;
+  auto consider = [&](std::string name, StringRef whyNot, StringRef why) {
+    candidates.push_back({std::move(name),
+                          whyNot.empty() ? why.str() : whyNot.str(),
+                          whyNot.empty(),
+                          {{"bytes saved", launch::getBufferBytes(type)}}});
+    return whyNot.empty();
+  };
+  auto take = [&](Value buffer) {
+    ++inPlaceResults;
+    inPlaceBytes += launch::getBufferBytes(type);
+    observe(std::move(candidates));
+    hold(buffer, result);
+    return buffer;
+  };
   for (Operation *user : result.getUsers()) {
     auto commit = dyn_cast<ft::CommitOp>(user);
     if (!commit)
       continue;
     StringAttr symbol = commit.getParameterAttr().getAttr();
     Value state = ref(symbol);
-    if (!committed.contains(symbol) && state.getType() == type && isFree(state, inPlace)) {
+    StringRef whyNot = committed.contains(symbol) ? "the parameter has its new value already"
+                       : state.getType() != type  ? "it has another shape or dtype"
+                                                  : whyNotFree(state, inPlace);
+    if (consider("the parameter that it is committed to", whyNot, "nobody reads its old value")) {
       committed.insert(symbol);
       if (FTC_MUTATE("stale-weight", false,
                      states.lookup(symbol).getRole() == launch::Role::trainable))
         break;
-      ++inPlaceResults;
-      hold(state, result);
-      return state;
+      return take(state);
     }
   }
   for (Value operand : inPlace) {
-    Value buffer = buffers.lookup(operand);
-    if (!buffer || buffer.getType() != type || !isFree(buffer, operand))
-      continue;
-    auto state = buffer.getDefiningOp<launch::RefOp>();
-    StringAttr symbol = state ? state.getStateAttr().getAttr() : StringAttr();
-    bool overwritable = state ? commits.count(symbol) && !committed.contains(symbol)
-                              : buffer.getDefiningOp<launch::AllocOp>() != nullptr;
-    if (!overwritable)
-      continue;
-    ++inPlaceResults;
-    hold(buffer, result);
-    return buffer;
+    if (consider(operandName(operand), whyNotInPlace(operand, type), "its value dies here"))
+      return take(buffers.lookup(operand));
+  }
+  if (!candidates.empty()) {
+    candidates.push_back({"a buffer of its own", "", true, {}});
+    observe(std::move(candidates));
   }
   Value buffer = allocate(nameOf(result), type);
   hold(buffer, result);

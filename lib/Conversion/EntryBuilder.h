@@ -6,6 +6,7 @@
 #define FTC_LIB_CONVERSION_ENTRYBUILDER_H
 
 #include "KernelTable.h"
+#include "ftc/Analysis/Report.h"
 
 #include "llvm/ADT/MapVector.h"
 
@@ -41,7 +42,7 @@ struct LaunchSite {
 class EntryBuilder {
 public:
   EntryBuilder(mlir::func::FuncOp function, launch::EntryOp entry, KernelTable &kernels,
-               const StateTable &states, const LaunchOptions &options);
+               const StateTable &states, const LaunchOptions &options, Observer &observer);
 
   /// The buffer of a value that has been computed, or of an argument or a read.
   mlir::Value bufferOf(mlir::Value value);
@@ -62,16 +63,25 @@ public:
   /// Commits and returned values behind the last launch.
   void finish();
 
-  void setPosition(mlir::Operation *op) { position = order.lookup(op); }
+  void setPosition(mlir::Operation *op) {
+    position = order.lookup(op);
+    current = op;
+  }
 
   mlir::OpBuilder builder;
   const LaunchOptions &options;
-  int64_t copies = 0, inPlaceResults = 0;
+  Observer &observer;
+  int64_t copies = 0, inPlaceResults = 0, inPlaceBytes = 0;
 
 private:
   static constexpr int64_t kForever = INT64_MAX;
   int64_t lastUse(mlir::Value value);
-  bool isFree(mlir::Value buffer, llvm::ArrayRef<mlir::Value> allowed);
+  /// Why the buffer is not free for a result of the current op; empty where it is.
+  llvm::StringRef whyNotFree(mlir::Value buffer, llvm::ArrayRef<mlir::Value> allowed);
+  /// Why a result of `type` cannot overwrite what `operand` lies in; empty where it can.
+  llvm::StringRef whyNotInPlace(mlir::Value operand, mlir::MemRefType type);
+  std::string operandName(mlir::Value operand);
+  void observe(std::vector<Candidate> candidates);
   mlir::Value ref(mlir::StringAttr symbol);
   void hold(mlir::Value buffer, mlir::Value value);
 
@@ -82,6 +92,7 @@ private:
   mlir::Operation *firstLaunch = nullptr; ///< buffers are declared in front of it
   llvm::DenseMap<mlir::Operation *, int64_t> order;
   int64_t position = 0;
+  mlir::Operation *current = nullptr;
   llvm::DenseMap<mlir::Value, mlir::Value> buffers;
   llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::Value>> holders;
   llvm::DenseMap<mlir::StringAttr, mlir::Value> refs;

@@ -47,7 +47,7 @@ struct ConvertFTToLaunchPass : ftc::impl::ConvertFTToLaunchBase<ConvertFTToLaunc
       parameter.erase();
     }
 
-    PassReport report{"convert-ft-to-launch", {}, {}};
+    Observer observer("convert-ft-to-launch");
     LaunchOptions options{logitsBytes, attentionTile, inPlace};
     std::optional<KernelTable> kernels;
     SmallVector<func::FuncOp> functions(module.getOps<func::FuncOp>());
@@ -58,18 +58,18 @@ struct ConvertFTToLaunchPass : ftc::impl::ConvertFTToLaunchBase<ConvertFTToLaunc
       function.setSymName((function.getSymName() + ".ft").str());
       if (!kernels)
         kernels.emplace(OpBuilder(entry));
-      if (failed(convert(function, entry, *kernels, states, options, report)))
+      if (failed(convert(function, entry, *kernels, states, options, observer)))
         return signalPassFailure();
     }
     if (!inPlace)
-      report.remarks.push_back("results in place are switched off");
+      observer.remark("results in place are switched off");
     if (kernels)
-      report.statistics.emplace_back("kernels", kernels->size());
+      observer.count("kernels", kernels->size());
     for (func::FuncOp function : functions)
       function.erase();
     rename(module, ft::kTokensAttr, launch::kTokensAttr);
     rename(module, "ft.max_segments", launch::kMaxSegmentsAttr);
-    addReport(module, report);
+    observer.commit(module);
   }
 
   static void rename(ModuleOp module, StringRef from, StringRef to) {
@@ -117,9 +117,9 @@ struct ConvertFTToLaunchPass : ftc::impl::ConvertFTToLaunchBase<ConvertFTToLaunc
 
   LogicalResult convert(func::FuncOp function, launch::EntryOp entry, KernelTable &kernels,
                         const StateTable &states, const LaunchOptions &options,
-                        PassReport &report) {
+                        Observer &observer) {
     std::string name = entry.getSymName().str();
-    EntryBuilder builder(function, entry, kernels, states, options);
+    EntryBuilder builder(function, entry, kernels, states, options, observer);
     for (Operation &op : function.getBody().front()) {
       builder.setPosition(&op);
       if (auto kernel = dyn_cast<ft::KernelOp>(op)) {
@@ -131,11 +131,14 @@ struct ConvertFTToLaunchPass : ftc::impl::ConvertFTToLaunchBase<ConvertFTToLaunc
     }
     builder.finish();
     int64_t launches = llvm::range_size(entry.getBody().front().getOps<launch::LaunchOp>());
-    report.statistics.emplace_back(name + ".launches", launches);
-    report.statistics.emplace_back(name + ".in_place", builder.inPlaceResults);
-    report.statistics.emplace_back(name + ".copies", builder.copies);
-    report.remarks.push_back(llvm::formatv("{0}: {1} launches, {2} results in place, {3} copies",
-                                           name, launches, builder.inPlaceResults, builder.copies));
+    numLaunches += launches;
+    observer.count(name + ".launches", launches);
+    observer.count(name + ".in_place", builder.inPlaceResults);
+    observer.count(name + ".in_place_bytes", builder.inPlaceBytes);
+    observer.count(name + ".copies", builder.copies);
+    observer.remark(llvm::formatv("{0}: {1} launches, {2} results ({3}) in place, {4} copies", name,
+                                  launches, builder.inPlaceResults,
+                                  formatBytes(builder.inPlaceBytes), builder.copies));
     return success();
   }
 };

@@ -6,6 +6,8 @@
 
 #include "llvm/Support/FormatVariadic.h"
 
+#include <set>
+
 using namespace mlir;
 using namespace ftc;
 using launch::Access;
@@ -297,9 +299,27 @@ void lowerRope(Formed &formed) {
 
 //===-- Attention ---------------------------------------------------------===//
 
+/// Says what other tiles would be: bytes of scores that a thread holds, tiles of a head.
+void observeTile(Formed &formed, int64_t chosen) {
+  std::set<int64_t> sizes = {chosen};
+  for (int64_t tile : {chosen / 4, chosen / 2, chosen * 2})
+    if (tile > 0 && tile <= std::max(chosen, formed.tokens()))
+      sizes.insert(tile);
+  std::vector<Candidate> candidates;
+  for (int64_t tile : sizes)
+    candidates.push_back({std::to_string(tile) + " rows",
+                          tile == chosen ? "the option attention-tile" : "not what the option says",
+                          tile == chosen,
+                          {{"bytes of scores", 4 * tile * tile},
+                           {"tiles of a head", (formed.tokens() + tile - 1) / tile}}});
+  formed.entry.observer.decide("how many rows are an attention tile", formed.kernel.getSite(),
+                               std::move(candidates));
+}
+
 template <typename Op> DictionaryAttr attentionParams(Formed &formed, Op op, bool key, bool value) {
   Builder &b = formed.entry.builder;
   Attribute tile = b.getI64IntegerAttr(formed.entry.options.attentionTile);
+  observeTile(formed, formed.entry.options.attentionTile);
   SmallVector<NamedAttribute> params = {
       b.getNamedAttr("head_dim", op.getHeadDimAttr()), b.getNamedAttr("scale", op.getScaleAttr()),
       b.getNamedAttr("query_tile", tile), b.getNamedAttr("key_tile", tile)};

@@ -6,6 +6,8 @@
 
 #include "llvm/Support/FormatVariadic.h"
 
+#include <set>
+
 using namespace mlir;
 using namespace ftc;
 using launch::Access;
@@ -77,6 +79,34 @@ static void launchRowSum(EntryBuilder &entry, const LaunchSite &site, StringRef 
 
 //===-- Cross-entropy -----------------------------------------------------===//
 
+/// Says what other chunks of logits would cost: bytes held at once, and launches and reads of the
+/// head that each further chunk adds. `weight`: the head's bytes.
+static void observeRows(EntryBuilder &entry, StringRef site, int64_t tokens, int64_t vocabulary,
+                        int64_t weight, int64_t chosen, int64_t fewest) {
+  std::set<int64_t> sizes = {chosen, tokens};
+  for (int64_t rows : {fewest, chosen / 2, chosen * 2})
+    if (rows >= fewest && rows < tokens)
+      sizes.insert(rows);
+  std::vector<Candidate> candidates;
+  for (int64_t rows : sizes) {
+    int64_t chunks = (tokens + rows - 1) / rows, bytes = rows * vocabulary * 4;
+    bool fits = bytes <= entry.options.logitsBytes;
+    std::string why = rows == chosen
+                          ? (!fits            ? "the fewest rows that pay"
+                             : rows == tokens ? "all rows fit into logits-bytes"
+                                              : "the most rows that fit into logits-bytes")
+                      : fits ? "reads the head more often"
+                             : "more than logits-bytes";
+    candidates.push_back({std::to_string(rows) + " rows",
+                          why,
+                          rows == chosen,
+                          {{"bytes of logits", bytes},
+                           {"chunks", chunks},
+                           {"bytes of the head read", chunks * weight}}});
+  }
+  entry.observer.decide("how many rows of logits at once", site, std::move(candidates));
+}
+
 LogicalResult ftc::lowerCrossEntropy(ft::KernelOp kernel, EntryBuilder &entry) {
   ft::LinearCrossEntropyOp loss;
   ft::LinearCrossEntropyGradInputOp gradInput;
@@ -118,6 +148,8 @@ LogicalResult ftc::lowerCrossEntropy(ft::KernelOp kernel, EntryBuilder &entry) {
   Type f32 = entry.builder.getF32Type();
   Location loc = kernel.getLoc();
   std::string site = kernel.getSite().str();
+  observeRows(entry, site, tokens, vocabulary,
+              launch::getBufferBytes(cast<MemRefType>(weight.getType())), rows, fewest);
   Value losses =
       lossBuffer ? entry.allocate("token_losses", MemRefType::get({tokens}, f32)) : Value();
 

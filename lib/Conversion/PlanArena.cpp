@@ -3,9 +3,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 // Placing intervals of given sizes so that the arena is smallest is dynamic storage allocation,
-// which is NP-hard. We place greedily, the largest first (of equal ones the longer-lived, then the
-// earlier), each in the smallest gap between the buffers already placed that are live at the same
-// time, else behind them. docs/memory.md has the measured distance to the lower bound.
+// which is NP-hard. We place greedily, each in the smallest gap between the buffers already placed
+// that are live at the same time, else behind them. The largest come first (of equal ones the
+// longer-lived, then the earlier); where that misses the lower bound, those of the largest bytes x
+// launches and the longest-lived are tried first too, and the smallest arena is taken.
+// docs/memory.md has the measured distance to the lower bound.
 //===----------------------------------------------------------------------===//
 #include "ftc/Analysis/Lifetimes.h"
 #include "ftc/Analysis/Report.h"
@@ -36,17 +38,31 @@ int64_t placeApart(ArrayRef<LiveBuffer> buffers, std::vector<int64_t> &offsets) 
   }
   return arena;
 }
+/// What is placed first: a larger key comes earlier.
+using Order = std::pair<int64_t, int64_t> (*)(const LiveBuffer &);
+
+struct NamedOrder {
+  StringRef name;
+  Order key;
+};
+
+int64_t length(const LiveBuffer &buffer) { return buffer.last - buffer.first; }
+
+constexpr NamedOrder orders[] = {
+    {"largest first", [](const LiveBuffer &b) { return std::make_pair(b.bytes, length(b)); }},
+    {"largest bytes x launches first",
+     [](const LiveBuffer &b) { return std::make_pair(b.bytes * (length(b) + 1), b.bytes); }},
+    {"longest-lived first", [](const LiveBuffer &b) { return std::make_pair(length(b), b.bytes); }},
+};
 
 /// Offsets of the buffers, in their order; returns the arena's bytes.
-int64_t place(ArrayRef<LiveBuffer> buffers, std::vector<int64_t> &offsets) {
+int64_t place(ArrayRef<LiveBuffer> buffers, Order first, std::vector<int64_t> &offsets) {
   std::vector<unsigned> order(buffers.size());
   for (unsigned i = 0; i < order.size(); ++i)
     order[i] = i;
   llvm::sort(order, [&](unsigned a, unsigned b) {
-    auto key = [&](unsigned i) {
-      return std::make_tuple(-buffers[i].bytes, buffers[i].first - buffers[i].last, i);
-    };
-    return key(a) < key(b);
+    auto keyA = first(buffers[a]), keyB = first(buffers[b]);
+    return keyA != keyB ? keyA > keyB : a < b;
   });
 
   offsets.assign(buffers.size(), 0);
@@ -82,13 +98,14 @@ struct PlanArenaPass : ftc::impl::PlanArenaBase<PlanArenaPass> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
     OpBuilder builder(&getContext());
-    PassReport report{"launch-plan-arena", {}, {}};
+    Observer observer("launch-plan-arena");
     int64_t arena = 0;
     for (auto entry : module.getOps<EntryOp>()) {
       Lifetimes lifetimes = Lifetimes::of(entry);
       std::vector<int64_t> offsets;
-      int64_t bytes =
-          reuse ? place(lifetimes.buffers, offsets) : placeApart(lifetimes.buffers, offsets);
+      int64_t bytes = reuse ? plan(entry, lifetimes, offsets, observer)
+                            : placeApart(lifetimes.buffers, offsets);
+      numBuffers += lifetimes.buffers.size();
       for (auto [buffer, offset] : llvm::zip(lifetimes.buffers, offsets))
         buffer.op->setAttr("offset", builder.getI64IntegerAttr(offset));
       // A buffer that no launch touches needs no room, and must not be taken for an unplanned one.
@@ -99,17 +116,46 @@ struct PlanArenaPass : ftc::impl::PlanArenaBase<PlanArenaPass> {
       entry.setLiveBytes(lifetimes.peakBytes);
       arena = std::max(arena, bytes);
       std::string name = entry.getSymName().str();
-      report.statistics.emplace_back(name + ".arena_bytes", bytes);
-      report.statistics.emplace_back(name + ".lower_bound_bytes", lifetimes.peakBytes);
-      report.remarks.push_back(
+      observer.count(name + ".arena_bytes", bytes);
+      observer.count(name + ".lower_bound_bytes", lifetimes.peakBytes);
+      observer.count(name + ".buffers", lifetimes.buffers.size());
+      observer.remark(
           llvm::formatv("{0}: {1} in the arena, {2} buffers, {3:f3} of the lower bound", name,
                         formatBytes(bytes), lifetimes.buffers.size(),
                         lifetimes.peakBytes ? double(bytes) / double(lifetimes.peakBytes) : 1.0));
     }
     if (!reuse)
-      report.remarks.push_back("reuse of bytes is switched off");
+      observer.remark("reuse of bytes is switched off");
     module->setAttr(kArenaBytesAttr, builder.getI64IntegerAttr(arena));
-    addReport(module, report);
+    observer.commit(module);
+  }
+
+  /// The best of the orders; those behind one that reaches the lower bound are not tried.
+  static int64_t plan(EntryOp entry, const Lifetimes &lifetimes, std::vector<int64_t> &offsets,
+                      Observer &observer) {
+    std::vector<Candidate> candidates;
+    int64_t best = INT64_MAX;
+    size_t chosen = 0;
+    for (const NamedOrder &order : orders) {
+      std::vector<int64_t> tried;
+      int64_t bytes = place(lifetimes.buffers, order.key, tried);
+      if (bytes < best) {
+        best = bytes;
+        offsets = std::move(tried);
+        chosen = candidates.size();
+      }
+      candidates.push_back({order.name.str(), "", false, {{"arena bytes", bytes}}});
+      if (best == lifetimes.peakBytes)
+        break;
+    }
+    for (auto [index, candidate] : llvm::enumerate(candidates)) {
+      candidate.chosen = index == chosen;
+      candidate.why = index == chosen ? best == lifetimes.peakBytes ? "reaches the lower bound"
+                                                                    : "the smallest arena"
+                                      : "no smaller";
+    }
+    observer.decide("in which order are buffers placed", entry.getSymName(), std::move(candidates));
+    return best;
   }
 };
 } // namespace

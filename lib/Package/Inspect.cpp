@@ -112,6 +112,33 @@ Value tensorsValue(const package::Package &root) {
   return value;
 }
 
+Value decisionsValue(const package::Pass &pass) {
+  Value list = Value::array();
+  if (!pass.decisions())
+    return list;
+  for (const package::Decision *decision : *pass.decisions()) {
+    Value candidates = Value::array();
+    for (const package::Candidate *candidate : *decision->candidates()) {
+      Value scores = Value::object(), value = Value::object();
+      if (candidate->scores())
+        for (const package::Statistic *score : *candidate->scores())
+          scores.set(score->name()->str(), score->value());
+      value.set("name", candidate->name()->string_view())
+          .set("chosen", candidate->chosen())
+          .set("why", candidate->why()->string_view())
+          .set("scores", std::move(scores));
+      candidates.push(std::move(value));
+    }
+    Value value = Value::object();
+    value.set("question", decision->question()->string_view())
+        .set("site", decision->site()->string_view())
+        .set("count", decision->count())
+        .set("candidates", std::move(candidates));
+    list.push(std::move(value));
+  }
+  return list;
+}
+
 Value passesValue(const package::Package &root) {
   Value list = Value::array();
   for (const package::Pass *pass : *root.passes()) {
@@ -125,7 +152,8 @@ Value passesValue(const package::Package &root) {
     Value value = Value::object();
     value.set("name", pass->name()->string_view())
         .set("statistics", std::move(statistics))
-        .set("remarks", std::move(remarks));
+        .set("remarks", std::move(remarks))
+        .set("decisions", decisionsValue(*pass));
     list.push(std::move(value));
   }
   return list;

@@ -18,6 +18,7 @@ namespace {
 // Kernels below this rank are summed up in one line.
 constexpr size_t kernelsShown = 20;
 constexpr size_t remarksShown = 8;
+constexpr size_t decisionsShown = 2; // of a question
 constexpr size_t lineWidth = 100;
 
 [[gnu::format(printf, 2, 3)]] void append(std::string &text, const char *format, ...) {
@@ -176,6 +177,61 @@ std::string statisticsText(const package::Pass &pass) {
   return text;
 }
 
+std::string scoresText(const package::Candidate &candidate) {
+  std::string text;
+  if (candidate.scores())
+    for (const package::Statistic *score : *candidate.scores()) {
+      uint64_t value = static_cast<uint64_t>(std::max<int64_t>(score->value(), 0));
+      std::string_view unit = score->name()->string_view();
+      bool bytes = unit == "bytes" || unit.substr(0, 6) == "bytes " || unit == "arena bytes";
+      text += (text.empty() ? "" : ", ") + (bytes                ? humanBytes(value)
+                                            : score->value() < 0 ? std::to_string(score->value())
+                                                                 : humanCount(value));
+      if (!bytes || unit.substr(0, 6) == "bytes ")
+        text += ' ' + std::string(bytes ? unit.substr(6) : unit);
+    }
+  return text;
+}
+
+void decisionText(const package::Decision &decision, std::string &text) {
+  append(text, "      %s, %lld x\n", shortened(decision.site()->string_view(), 66).c_str(),
+         static_cast<long long>(decision.count()));
+  for (const package::Candidate *candidate : *decision.candidates()) {
+    std::string scores = scoresText(*candidate);
+    append(text, "        %c %-38s ", candidate->chosen() ? '>' : '-',
+           shortened(candidate->name()->string_view(), 38).c_str());
+    std::string words = candidate->why()->str();
+    if (!scores.empty())
+      words += (words.empty() ? "(" : " (") + scores + ')';
+    appendWrapped(text, words, 49);
+    text.erase(text.find_last_not_of(' ') + 1);
+    text += '\n';
+  }
+}
+
+/// Each question once, then the first places where it was asked with their candidates, the chosen
+/// ones marked.
+void decisionsText(const package::Pass &pass, std::string &text) {
+  std::vector<std::pair<std::string_view, std::vector<const package::Decision *>>> questions;
+  for (const package::Decision *decision : *pass.decisions()) {
+    std::string_view question = decision->question()->string_view();
+    auto found = std::find_if(questions.begin(), questions.end(),
+                              [&](const auto &entry) { return entry.first == question; });
+    if (found == questions.end())
+      found = questions.insert(questions.end(), {question, {}});
+    found->second.push_back(decision);
+  }
+  for (const auto &[question, decisions] : questions) {
+    text += "    " + shortened(question, lineWidth - 5) + "?\n";
+    size_t shown = std::min(decisions.size(), decisionsShown);
+    for (size_t i = 0; i < shown; ++i)
+      decisionText(*decisions[i], text);
+    if (decisions.size() > shown)
+      text +=
+          "      and " + std::to_string(decisions.size() - shown) + " more (--json shows all)\n";
+  }
+}
+
 void passesText(const package::Package &root, std::string &text) {
   if (root.passes()->size() == 0)
     return;
@@ -187,9 +243,8 @@ void passesText(const package::Package &root, std::string &text) {
       appendWrapped(text, statisticsText(*pass), 6);
       text += '\n';
     }
-    if (!pass->remarks())
-      continue;
-    size_t count = pass->remarks()->size(), shown = std::min(count, remarksShown);
+    size_t count = pass->remarks() ? pass->remarks()->size() : 0,
+           shown = std::min(count, remarksShown);
     for (size_t i = 0; i < shown; ++i) {
       text += "    ";
       appendWrapped(text,
@@ -198,6 +253,8 @@ void passesText(const package::Package &root, std::string &text) {
     }
     if (count > shown)
       text += "    and " + std::to_string(count - shown) + " more (--json shows all)\n";
+    if (pass->decisions())
+      decisionsText(*pass, text);
   }
 }
 

@@ -24,7 +24,7 @@ constexpr size_t leastBytes = prefixBytes + sizeof(flatbuffers::uoffset_t) +
                               flatbuffers::FlatBufferBuilder::kFileIdentifierLength + trailerBytes;
 // FlatBuffers' offsets are 32 bits wide, signed.
 constexpr size_t mostBytes = FLATBUFFERS_MAX_BUFFER_SIZE;
-// The schema nests three deep; the largest packages hold some ten thousand launches.
+// The schema nests five deep; the largest packages hold some ten thousand launches.
 constexpr unsigned maxDepth = 8;
 constexpr unsigned maxTables = 1000000;
 // Far over any machine's memory, and rounding and small sums of such sizes cannot overflow.

@@ -19,6 +19,8 @@ namespace {
 constexpr int64_t int32Limit = INT32_MAX;
 // More per thread than any kernel can have a use for.
 constexpr uint64_t scratchLimit = uint64_t{1} << 32;
+// The bounds of ftc/Analysis/Report.h, which this room does not see.
+constexpr uint32_t maxDecisions = 128, maxCandidates = 12, maxScores = 4, maxReportText = 200;
 
 bool isHash(const flatbuffers::String *text) {
   std::string_view view = text->string_view();
@@ -41,7 +43,7 @@ Status PackageVerifier::verify() {
   Status (PackageVerifier::*const steps[])() = {
       &PackageVerifier::header, &PackageVerifier::tensors, &PackageVerifier::kernels,
       &PackageVerifier::code,   &PackageVerifier::memory,  &PackageVerifier::entries,
-      &PackageVerifier::files};
+      &PackageVerifier::files,  &PackageVerifier::passes};
   for (auto step : steps)
     if (Status status = (this->*step)(); !status)
       return status;
@@ -208,6 +210,56 @@ Status PackageVerifier::files() {
   auto twice = std::adjacent_find(names.begin(), names.end());
   if (twice != names.end())
     return fail("files", "two are named " + quoted(*twice));
+  return Status::ok();
+}
+
+Status PackageVerifier::passes() {
+  for (uint32_t i = 0; i < root.passes()->size(); ++i) {
+    const package::Pass &pass = *root.passes()->Get(i);
+    if (!pass.decisions())
+      continue;
+    std::string where = "pass " + std::to_string(i);
+    if (pass.decisions()->size() > maxDecisions)
+      return fail(where, "has " + std::to_string(pass.decisions()->size()) +
+                             " decisions, more than " + std::to_string(maxDecisions));
+    for (uint32_t j = 0; j < pass.decisions()->size(); ++j)
+      if (Status status =
+              decision(*pass.decisions()->Get(j), where + ", decision " + std::to_string(j));
+          !status)
+        return status;
+  }
+  return Status::ok();
+}
+
+Status PackageVerifier::decision(const package::Decision &decision, const std::string &where) {
+  auto fits = [](const flatbuffers::String &text) { return text.size() <= maxReportText; };
+  auto named = [&](const flatbuffers::String &text) { return text.size() > 0 && fits(text); };
+  std::string length = " or longer than " + std::to_string(maxReportText) + " bytes";
+  if (!named(*decision.question()) || !fits(*decision.site()))
+    return fail(where, "the question is empty, or it or the site is longer than " +
+                           std::to_string(maxReportText) + " bytes");
+  if (decision.count() < 1)
+    return fail(where, "counts " + std::to_string(decision.count()) + " places, below 1");
+  uint32_t count = decision.candidates()->size();
+  if (count < 1 || count > maxCandidates)
+    return fail(where, "has " + std::to_string(count) + " candidates, not within 1 to " +
+                           std::to_string(maxCandidates));
+  for (uint32_t i = 0; i < count; ++i) {
+    const package::Candidate &candidate = *decision.candidates()->Get(i);
+    std::string at = where + ", candidate " + std::to_string(i);
+    if (!named(*candidate.name()))
+      return fail(at, "the name is empty" + length);
+    if (!fits(*candidate.why()))
+      return fail(at, "the reason is longer than " + std::to_string(maxReportText) + " bytes");
+    if (!candidate.scores())
+      continue;
+    if (candidate.scores()->size() > maxScores)
+      return fail(at, "has " + std::to_string(candidate.scores()->size()) + " scores, more than " +
+                          std::to_string(maxScores));
+    for (const package::Statistic *score : *candidate.scores())
+      if (!named(*score->name()))
+        return fail(at, "a score's unit is empty" + length);
+  }
   return Status::ok();
 }
 

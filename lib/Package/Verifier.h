@@ -44,6 +44,8 @@ private:
                        const std::string &where);
   Status memory();
   Status files();
+  Status passes();
+  Status decision(const package::Decision &decision, const std::string &where);
 
   Error fail(const std::string &where, const std::string &message) const {
     return makeError(path, where.empty() ? message : where + ": " + message);

@@ -56,6 +56,26 @@ void CompileReport::summarize(const Package &package, uint64_t bytes,
       << "package  " << options.output << ", " << formatBytes(bytes) << "\n";
 }
 
+static void writeDecision(llvm::json::OStream &json, const Decision &decision) {
+  json.object([&] {
+    json.attribute("question", decision.question);
+    json.attribute("site", decision.site);
+    json.attribute("count", decision.count);
+    json.attributeArray("candidates", [&] {
+      for (const Candidate &candidate : decision.candidates)
+        json.object([&] {
+          json.attribute("name", candidate.name);
+          json.attribute("chosen", candidate.chosen);
+          json.attribute("why", candidate.why);
+          json.attributeObject("scores", [&] {
+            for (const auto &[unit, value] : candidate.scores)
+              json.attribute(unit, value);
+          });
+        });
+    });
+  });
+}
+
 Status CompileReport::write(const std::string &path, mlir::ModuleOp module) {
   std::string text;
   llvm::raw_string_ostream os(text);
@@ -76,6 +96,10 @@ Status CompileReport::write(const std::string &path, mlir::ModuleOp module) {
           json.attributeArray("remarks", [&] {
             for (const std::string &remark : report.remarks)
               json.value(remark);
+          });
+          json.attributeArray("decisions", [&] {
+            for (const Decision &decision : report.decisions)
+              writeDecision(json, decision);
           });
         });
     });

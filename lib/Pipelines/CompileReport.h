@@ -36,7 +36,8 @@ public:
   /// The package that was written: target, memory, its size in bytes.
   void summarize(const Package &package, uint64_t bytes, const CompileOptions &options);
 
-  /// The JSON of --report: stages with seconds, passes with statistics and remarks.
+  /// The JSON of --report: stages with seconds, passes with statistics, remarks and
+  /// decisions.
   Status write(const std::string &path, mlir::ModuleOp module);
 
 private:

@@ -7,6 +7,7 @@
 #include "ftc/Transforms/Adapters.h"
 #include "ftc/Transforms/Passes.h"
 
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -21,6 +22,11 @@ using namespace ftc::ft;
 
 AttachMethod ftc::ft::lookupAdapterMethod(StringRef name) {
   return llvm::StringSwitch<AttachMethod>(name).Case("lora", attachLora).Default(nullptr);
+}
+
+/// The last component of a module path: the kind of a layer.
+static StringRef kindOf(StringRef site) {
+  return site.rsplit('.').second.empty() ? site : site.rsplit('.').second;
 }
 
 namespace {
@@ -39,6 +45,10 @@ struct AttachAdaptersPass : ft::impl::AttachAdaptersBase<AttachAdaptersPass>, Ch
     llvm::StringMap<SmallVector<LinearOp, 1>> bySite;
     module.walk([&](LinearOp op) { bySite[op.getSite()].push_back(op); });
 
+    Observer observer("ft-attach-adapters");
+    observer.count("adapters", 0);
+    observer.count("trainable_elements", 0);
+    llvm::MapVector<Operation *, Candidate> chosen; // by target
     int64_t attached = 0, elements = 0;
     bool bad = false;
     for (AdapterOp adapter : llvm::make_early_inc_range(module.getOps<AdapterOp>())) {
@@ -64,19 +74,54 @@ struct AttachAdaptersPass : ft::impl::AttachAdaptersBase<AttachAdaptersPass>, Ch
         continue;
       }
       target.getResult().replaceAllUsesExcept(bypass->getResult(), *bypass);
+      int64_t own = 0;
       bypass->getBody().walk([&](ReadOp read) {
-        elements += read.getType().getNumElements();
+        own += read.getType().getNumElements();
         added.push_back(read.getParameter().str());
       });
+      elements += own;
+      chosen[target] = {describe(adapter), "an adapter has this site", true, {{"elements", own}}};
+      observer.count("elements." + kindOf(adapter.getSite()).str(), own);
       adapter.erase();
       ++attached;
     }
     if (bad)
       return signalPassFailure();
-    addReport(module, {"ft-attach-adapters",
-                       {{"adapters", attached}, {"trainable_elements", elements}},
-                       {llvm::formatv("attached {0} adapters with {1} trainable elements", attached,
-                                      elements)}});
+    numAdapters += attached;
+    observer.count("adapters", attached);
+    observer.count("trainable_elements", elements);
+    observer.remark(
+        llvm::formatv("attached {0} adapters with {1} trainable elements", attached, elements));
+    module.walk([&](Operation *op) { observe(observer, op, chosen); });
+    observer.commit(module);
+  }
+
+  /// "lora, r = 16".
+  static std::string describe(AdapterOp adapter) {
+    auto rank = adapter.getConfig().getAs<IntegerAttr>("r");
+    return adapter.getMethod().str() + (rank ? ", r = " + std::to_string(rank.getInt()) : "");
+  }
+
+  /// What an op with weights got, or why it got nothing.
+  static void observe(Observer &observer, Operation *op,
+                      const llvm::MapVector<Operation *, Candidate> &chosen) {
+    if (op->getParentOfType<BypassOp>())
+      return;
+    StringRef why;
+    if (isa<LinearOp>(op))
+      why = "no adapter has this site";
+    else if (isa<EmbeddingOp, LinearCrossEntropyOp>(op))
+      why = "adapters attach to linear layers inside of the model only";
+    else
+      return;
+    auto found = chosen.find(op);
+    bool adapted = found != chosen.end();
+    observer.count(adapted ? "matched" : "not_matched");
+    std::vector<Candidate> candidates;
+    if (adapted)
+      candidates.push_back(found->second);
+    candidates.push_back({"none", adapted ? "" : why.str(), !adapted, {}});
+    observer.decide("which adapter does this layer get", getSite(op), std::move(candidates));
   }
 
   std::vector<std::string> added; ///< parameters of the adapters attached last

@@ -10,6 +10,8 @@
 #include "llvm/ADT/MapVector.h"
 #include "llvm/Support/FormatVariadic.h"
 
+#include <map>
+
 namespace ftc::ft {
 #define GEN_PASS_DEF_BUILDBACKWARD
 #include "ftc/Transforms/Passes.h.inc"
@@ -33,6 +35,9 @@ using Contributions = llvm::MapVector<StringAttr, SmallVector<Value>>;
 class ReverseBuilder {
 public:
   ReverseBuilder(OpBuilder &builder, Block &block) : builder(builder), block(block) {}
+
+  /// How many gradients each op's rule has built, by the op's name.
+  std::map<std::string, int64_t> rules;
 
   Contributions build(Value loss) {
     SmallVector<Operation *> forward;
@@ -64,6 +69,7 @@ private:
     for (auto [operand, grad] : llvm::zip(op->getOperands(), operandGrads)) {
       if (!grad)
         continue;
+      ++rules[op->getName().stripDialect().str()];
       // A parameter's contributions stay apart: they go into its accumulator one by one.
       if (auto read = operand.getDefiningOp<ReadOp>()) {
         contributions[read.getParameterAttr().getAttr()].push_back(grad);
@@ -114,11 +120,21 @@ struct BuildBackwardPass : ft::impl::BuildBackwardBase<BuildBackwardPass> {
     int64_t elements = 0;
     for (Trainable &trainable : trainables)
       elements += trainable.parameter.getTensorType().getNumElements();
-    addReport(
-        module,
-        {"ft-build-backward",
-         {{"trainable_tensors", (int64_t)trainables.size()}, {"trainable_elements", elements}},
-         {llvm::formatv("{0} trainable tensors, {1} elements", trainables.size(), elements)}});
+    Observer observer("ft-build-backward");
+    observer.count("trainable_tensors", trainables.size());
+    observer.count("trainable_elements", elements);
+    int64_t gradients = 0;
+    for (const auto &[rule, count] : rules) {
+      observer.count("gradients." + rule, count);
+      gradients += count;
+    }
+    numGradients += gradients;
+    observer.remark(
+        llvm::formatv("{0} trainable tensors, {1} elements", trainables.size(), elements));
+    observer.remark(llvm::formatv("{0} gradients by the rules of {1} kinds of ops; accumulators "
+                                  "and moments take {2}",
+                                  gradients, rules.size(), formatBytes(3 * 4 * elements)));
+    observer.commit(module);
   }
 
   /// Accumulators and moments behind each trainable parameter, named after it.
@@ -163,7 +179,9 @@ struct BuildBackwardPass : ft::impl::BuildBackwardBase<BuildBackwardPass> {
     auto result = cast<func::ReturnOp>(block.getTerminator());
     OpBuilder builder(result);
     Value loss = result.getOperand(0);
-    Contributions contributions = ReverseBuilder(builder, block).build(loss);
+    ReverseBuilder reverse(builder, block);
+    Contributions contributions = reverse.build(loss);
+    rules = std::move(reverse.rules); // the same for each step
 
     SmallVector<Value> grads;
     for (Trainable &trainable : trainables) {
@@ -256,5 +274,6 @@ struct BuildBackwardPass : ft::impl::BuildBackwardBase<BuildBackwardPass> {
   }
 
   SmallVector<Trainable> trainables;
+  std::map<std::string, int64_t> rules; ///< gradients of a step by the op whose rule built them
 };
 } // namespace

@@ -40,6 +40,19 @@ struct Group {
   bool closed = false;          ///< takes no more ops
 };
 
+/// A kernel that an op could have become a part of.
+struct Considered {
+  Group *group;
+  bool reads;    ///< it reads a value that the op reads too; else it makes one
+  int64_t bytes; ///< that need not be read or written if they are one
+  StringRef why;
+};
+
+int64_t bytesOf(Value value) {
+  auto tensor = dyn_cast<RankedTensorType>(value.getType());
+  return tensor ? tensor.getNumElements() * (tensor.getElementTypeBitWidth() / 8) : 0;
+}
+
 /// The family of a kernel that computes `op`, for ops that are no kernel structure themselves.
 std::optional<KernelFamily> familyOf(Operation *op) {
   return llvm::TypeSwitch<Operation *, std::optional<KernelFamily>>(op)
@@ -69,14 +82,23 @@ bool accumulates(KernelFamily family) {
 
 class Former {
 public:
-  Former(Block &block, bool fusion) : block(block), fusion(fusion) {}
+  Former(Block &block, bool fusion, Observer &observer)
+      : block(block), fusion(fusion), observer(observer) {}
+
+  int64_t ops = 0;        ///< that are now in kernels
+  int64_t bytesSaved = 0; ///< of traffic, against one kernel for each op
 
   /// Forms the kernels of the block; returns how many of each family.
   std::map<std::string, int64_t> run() {
     splitCommittedConstants();
     for (Operation &op : block)
-      if (std::optional<KernelFamily> family = familyOf(&op))
+      if (std::optional<KernelFamily> family = familyOf(&op)) {
         place(&op, *family);
+        if (fusion)
+          consider(&op);
+        ++ops;
+      }
+    observe();
     std::map<std::string, int64_t> counts;
     for (auto &group : groups)
       if (!group->ops.empty()) {
@@ -181,6 +203,13 @@ private:
     return group->ops.front()->getResult(0).getType() == op->getResult(0).getType();
   }
 
+  static bool feedsNorm(Operation *op) {
+    return llvm::any_of(op->getUsers(), [&](Operation *user) {
+      auto rows = dyn_cast<RowReductionOpInterface>(user);
+      return rows && user->getOperand(0) == op->getResult(0) && isa<RMSNormOp>(user);
+    });
+  }
+
   void placeElementwise(Operation *op) {
     auto elementwise = cast<ElementwiseOpInterface>(op);
     auto isElement = [&](unsigned index) {
@@ -193,11 +222,7 @@ private:
           sameShape(group, op) && join(group, op))
         return;
     }
-    bool feedsNorm = llvm::any_of(op->getUsers(), [&](Operation *user) {
-      auto rows = dyn_cast<RowReductionOpInterface>(user);
-      return rows && user->getOperand(0) == op->getResult(0) && isa<RMSNormOp>(user);
-    });
-    if (isa<AddOp>(op) && !feedsNorm) {
+    if (isa<AddOp>(op) && !feedsNorm(op)) {
       // The later product of two, so that the earlier one's buffer is what it starts from.
       for (Value operand : llvm::reverse(op->getOperands())) {
         Group *group = groupOf(operand);
@@ -224,6 +249,98 @@ private:
       }
     }
     open(op, KernelFamily::map);
+  }
+
+  /// Notes the kernels that make or read what `op` reads element by element, and what spoke against
+  /// those that it did not join. Looks only; `place` has decided.
+  void consider(Operation *op) {
+    auto elementwise = dyn_cast<ElementwiseOpInterface>(op);
+    auto rows = dyn_cast<RowReductionOpInterface>(op);
+    if (!elementwise && !rows && !isShared(op))
+      return;
+    std::vector<Considered> considered;
+    Group *own = byOp.lookup(op);
+    auto add = [&](Group *group, Value value, bool reads) {
+      bool known = llvm::any_of(considered, [&](auto &other) { return other.group == group; });
+      if (!group || known || (group == own && own->ops.front() == op))
+        return;
+      int64_t bytes = bytesOf(value) * (!reads && value.hasOneUse() ? 2 : 1);
+      considered.push_back({group, reads, bytes, group == own ? "" : whyNot(*group, op, reads)});
+      if (group == own)
+        bytesSaved += bytes;
+    };
+    auto isElement = [&](unsigned index) {
+      return elementwise ? elementwise.getOperandIndexing(index) == Indexing::element
+                         : rows && rows.getOperandIndexing(index) == Indexing::element;
+    };
+    for (auto [index, operand] : llvm::enumerate(op->getOperands()))
+      if (isElement(index))
+        add(groupOf(operand), operand, /*reads=*/false);
+    for (auto [index, operand] : llvm::enumerate(op->getOperands())) {
+      if (rows || (elementwise && !isElement(index)) || operand.getDefiningOp<ReadOp>())
+        continue;
+      for (Operation *user : operand.getUsers()) {
+        Group *group = user == op ? nullptr : byOp.lookup(user);
+        if (group && (elementwise ? group->family == KernelFamily::map && sameShape(group, op)
+                                  : group == own))
+          add(group, operand, /*reads=*/true);
+      }
+    }
+    if (!considered.empty())
+      decisions.push_back({op, std::move(considered)});
+  }
+
+  /// Ops that share a kernel with others of their family that read the same.
+  static bool isShared(Operation *op) {
+    return isa<AttentionGradKeyOp, AttentionGradValueOp, LinearCrossEntropyOp,
+               LinearCrossEntropyGradInputOp, LinearCrossEntropyGradWeightOp>(op);
+  }
+
+  StringRef whyNot(const Group &group, Operation *op, bool reads) {
+    bool row = isa<RowReductionOpInterface>(op);
+    if (!reads && !streams(&group) && !(accumulates(group.family) && isa<AddOp>(op)))
+      return "a kernel of this family does not take such an op in";
+    if (group.closed)
+      return "it has taken an addition in already";
+    if (row && group.family != KernelFamily::map)
+      return "one kernel has one norm";
+    if (streams(&group) && !sameShape(&group, op))
+      return "its elements are not the op's";
+    if (!mayMoveTo(group, op))
+      return "a reader of its results stands in between";
+    if (accumulates(group.family) && !reads && feedsNorm(op))
+      return "the norm behind takes the addition in for nothing";
+    if (accumulates(group.family) && !reads && group.ops.size() == 1 &&
+        !group.ops.front()->getResult(0).hasOneUse())
+      return "its result has other readers";
+    return byOp.lookup(op)->ops.front() == op ? "no rule joins the two"
+                                              : "another kernel is better";
+  }
+
+  /// Says what was considered, by the kernels as they have become.
+  void observe() {
+    llvm::DenseMap<const Group *, std::string> names;
+    auto nameOf = [&](const Group *group) -> const std::string & {
+      std::string &name = names[group];
+      if (name.empty())
+        name = (stringifyKernelFamily(group->family) + " of " + siteOf(*group)).str();
+      return name;
+    };
+    for (auto &[op, considered] : decisions) {
+      Group *own = byOp.lookup(op);
+      bool alone = own->ops.front() == op;
+      std::vector<Candidate> candidates;
+      for (const Considered &other : considered)
+        candidates.push_back({nameOf(other.group),
+                              other.group != own ? other.why.str()
+                              : other.reads      ? "reads the same"
+                                                 : "makes what the op reads",
+                              other.group == own,
+                              {{"bytes saved", other.bytes}, {"launches saved", 1}}});
+      candidates.push_back({"a kernel of its own", "", alone, {}});
+      observer.decide(("which kernel does " + op->getName().getStringRef() + " join").str(),
+                      siteOf(*own), std::move(candidates));
+    }
   }
 
   /// The module path that a group stands for: its own ops', else its first operand's producer's,
@@ -284,6 +401,8 @@ private:
 
   Block &block;
   bool fusion;
+  Observer &observer;
+  std::vector<std::pair<Operation *, std::vector<Considered>>> decisions;
   SmallVector<std::unique_ptr<Group>> groups;
   llvm::DenseMap<Operation *, Group *> byOp;
 };
@@ -292,20 +411,26 @@ struct FormKernelsPass : ft::impl::FormKernelsBase<FormKernelsPass> {
   using ft::impl::FormKernelsBase<FormKernelsPass>::FormKernelsBase;
 
   void runOnOperation() override {
-    PassReport report{"ft-form-kernels", {}, {}};
+    Observer observer("ft-form-kernels");
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (!function.getBody().hasOneBlock())
         continue; // a declaration, or none of ours
       int64_t total = 0;
-      for (auto &[family, count] : Former(function.getBody().front(), fusion).run()) {
-        report.statistics.emplace_back(function.getName().str() + "." + family, count);
+      std::string name = function.getName().str();
+      Former former(function.getBody().front(), fusion, observer);
+      for (auto &[family, count] : former.run()) {
+        observer.count(name + "." + family, count);
         total += count;
       }
-      report.remarks.push_back(llvm::formatv("{0}: {1} kernels", function.getName(), total));
+      numKernels += total;
+      observer.count(name + ".ops", former.ops);
+      observer.count(name + ".traffic_bytes_saved", former.bytesSaved);
+      observer.remark(llvm::formatv("{0}: {1} kernels of {2} ops; {3} need not be written or read",
+                                    name, total, former.ops, formatBytes(former.bytesSaved)));
     }
     if (!fusion)
-      report.remarks.push_back("fusion is switched off");
-    addReport(getOperation(), report);
+      observer.remark("fusion is switched off");
+    observer.commit(getOperation());
   }
 };
 } // namespace

@@ -5,6 +5,8 @@
 #include "ftc/Analysis/Report.h"
 #include "ftc/Transforms/Passes.h"
 
+#include "llvm/Support/FormatVariadic.h"
+
 namespace ftc::ft {
 #define GEN_PASS_DEF_LOWERBYPASSES
 #include "ftc/Transforms/Passes.h.inc"
@@ -38,9 +40,18 @@ struct LowerBypassesPass : ft::impl::LowerBypassesBase<LowerBypassesPass> {
     IRRewriter rewriter(&getContext());
     SmallVector<BypassOp> bypasses;
     getOperation().walk([&](BypassOp op) { bypasses.push_back(op); });
-    for (BypassOp bypass : bypasses)
+    Observer observer("ft-lower-bypasses");
+    observer.count("bypasses", bypasses.size());
+    int64_t ops = 0;
+    for (BypassOp bypass : bypasses) {
+      observer.count(("joined_by_" + stringifyJoinKind(bypass.getJoin())).str());
+      ops += llvm::range_size(bypass.getBody().front().without_terminator());
       lower(bypass, rewriter);
-    addReport(getOperation(), {"ft-lower-bypasses", {{"bypasses", (int64_t)bypasses.size()}}, {}});
+    }
+    numBypasses += bypasses.size();
+    observer.count("ops_inlined", ops);
+    observer.remark(llvm::formatv("inlined {0} ops of {1} bypasses", ops, bypasses.size()));
+    observer.commit(getOperation());
   }
 };
 } // namespace

@@ -6,8 +6,11 @@
 #include "ftc/Transforms/Passes.h"
 
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
+
+#include <map>
 
 namespace ftc::ft {
 #define GEN_PASS_DEF_PRUNEGRAPH
@@ -27,6 +30,18 @@ static bool isWeightGradient(Operation *op) {
       .Default(false);
 }
 
+/// Whether an op's result is the gradient of what a layer with weights reads.
+static bool isInputGradient(Operation *op) {
+  auto matmul = dyn_cast<MatmulOp>(op);
+  return (matmul && !matmul.getTransposeLhs()) ||
+         isa<RMSNormGradOp, LinearCrossEntropyGradInputOp>(op);
+}
+
+static int64_t bytesOf(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor ? tensor.getNumElements() * (tensor.getElementTypeBitWidth() / 8) : 0;
+}
+
 /// Bytes of the forward's values that the backward reads: written before the boundary, read behind.
 static int64_t savedBytes(Block &block) {
   auto boundaries = block.getOps<BoundaryOp>();
@@ -43,9 +58,8 @@ static int64_t savedBytes(Block &block) {
       bool saved = llvm::any_of(result.getUsers(), [&](Operation *user) {
         return boundary->isBeforeInBlock(user) && !user->hasTrait<OpTrait::IsTerminator>();
       });
-      auto type = dyn_cast<RankedTensorType>(result.getType());
-      if (saved && type)
-        bytes += type.getNumElements() * (type.getElementTypeBitWidth() / 8);
+      if (saved)
+        bytes += bytesOf(result.getType());
     }
   }
   return bytes;
@@ -56,35 +70,44 @@ struct PruneGraphPass : ft::impl::PruneGraphBase<PruneGraphPass> {
   using ft::impl::PruneGraphBase<PruneGraphPass>::PruneGraphBase;
 
   void runOnOperation() override {
-    PassReport report{"ft-prune-graph", {}, {}};
+    Observer observer("ft-prune-graph");
     if (off) {
-      report.remarks.push_back("switched off");
-      return addReport(getOperation(), report);
+      observer.remark("switched off");
+      return observer.commit(getOperation());
     }
+    std::map<std::string, int64_t> kinds;
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (!function.getBody().hasOneBlock())
         continue; // a declaration, or none of ours
       Block &block = function.getBody().front();
       int64_t savedBefore = savedBytes(block);
-      int64_t ops = 0, weightGradients = 0;
-      prune(block, ops, weightGradients);
-      if (ops == 0)
+      Dropped dropped = prune(block, observer, kinds);
+      if (dropped.ops == 0)
         continue;
+      numOps += dropped.ops;
       int64_t spared = savedBefore - savedBytes(block);
       std::string name = function.getName().str();
-      report.statistics.emplace_back(name + ".ops_removed", ops);
-      report.statistics.emplace_back(name + ".weight_gradients_removed", weightGradients);
-      report.statistics.emplace_back(name + ".saved_bytes_spared", spared);
-      report.remarks.push_back(llvm::formatv(
-          "{0}: dropped {1} weight gradients and {2} other ops; the backward no longer "
-          "reads {3} of forward values",
-          name, weightGradients, ops - weightGradients, formatBytes(spared)));
+      observer.count(name + ".ops_removed", dropped.ops);
+      observer.count(name + ".weight_gradients_removed", dropped.weightGradients);
+      observer.count(name + ".weight_gradient_bytes", dropped.weightGradientBytes);
+      observer.count(name + ".saved_bytes_spared", spared);
+      observer.remark(llvm::formatv(
+          "{0}: dropped {1} weight gradients ({2}) and {3} other ops; the backward no longer "
+          "reads {4} of forward values",
+          name, dropped.weightGradients, formatBytes(dropped.weightGradientBytes),
+          dropped.ops - dropped.weightGradients, formatBytes(spared)));
     }
-    addReport(getOperation(), report);
+    for (const auto &[kind, count] : kinds)
+      observer.count("removed." + kind, count);
+    observer.commit(getOperation());
   }
 
+  struct Dropped {
+    int64_t ops = 0, weightGradients = 0, weightGradientBytes = 0;
+  };
+
   /// Marks from the roots, then erases from the end, users before producers.
-  void prune(Block &block, int64_t &ops, int64_t &weightGradients) {
+  static Dropped prune(Block &block, Observer &observer, std::map<std::string, int64_t> &kinds) {
     llvm::DenseSet<Operation *> demanded;
     SmallVector<Operation *> worklist;
     auto demand = [&](Operation *op) {
@@ -100,13 +123,47 @@ struct PruneGraphPass : ft::impl::PruneGraphBase<PruneGraphPass> {
       for (Value operand : op->getOperands())
         demand(operand.getDefiningOp());
     }
+    observe(block, demanded, observer);
+    Dropped dropped;
     for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
       if (demanded.contains(&op))
         continue;
-      ++ops;
-      weightGradients += isWeightGradient(&op);
+      ++dropped.ops;
+      ++kinds[op.getName().stripDialect().str()];
+      if (isWeightGradient(&op)) {
+        ++dropped.weightGradients;
+        dropped.weightGradientBytes += bytesOf(op.getResult(0).getType());
+      }
       op.erase();
     }
+    return dropped;
+  }
+
+  /// Which gradients of each layer with weights stay, and why.
+  static void observe(Block &block, const llvm::DenseSet<Operation *> &demanded,
+                      Observer &observer) {
+    auto boundaries = block.getOps<BoundaryOp>();
+    if (boundaries.empty())
+      return;
+    llvm::MapVector<StringRef, std::vector<Candidate>> sites;
+    for (Operation *op = *boundaries.begin(); op; op = op->getNextNode()) {
+      bool weight = isWeightGradient(op), input = isInputGradient(op);
+      if ((!weight && !input) || getSite(op).empty())
+        continue;
+      bool kept = demanded.contains(op);
+      StringRef why = weight
+                          ? (kept ? "the weight is trained" : "the weight is frozen")
+                          : (kept ? "a trained tensor below needs it" : "nothing below is trained");
+      Candidate candidate{weight ? "gradient of the weight" : "gradient of the input",
+                          why.str(),
+                          kept,
+                          {{"bytes", bytesOf(op->getResult(0).getType())}}};
+      if (auto costed = dyn_cast<CostOpInterface>(op))
+        candidate.scores.emplace_back("FLOP", costed.getCost().flops);
+      sites[getSite(op)].push_back(std::move(candidate));
+    }
+    for (auto &[site, candidates] : sites)
+      observer.decide("which gradients of this layer stay", site, std::move(candidates));
   }
 };
 } // namespace

@@ -5,8 +5,8 @@
 ft.parameter @w : tensor<4x4xf32> role(trainable) storage(dense<f32>) init("file")
 ft.parameter @a : tensor<4x4xf32> role(accumulator) storage(dense<f32>) init("zeros")
 
-// CHECK: ["product_add.in_place", 0], ["product_add.copies", 2]
-// ON: ["product_add.in_place", 1], ["product_add.copies", 0]
+// CHECK: ["product_add.in_place", 0], ["product_add.in_place_bytes", 0], ["product_add.copies", 2]
+// ON: ["product_add.in_place", 1], ["product_add.in_place_bytes", 64], ["product_add.copies", 0]
 
 // The sum starts from the old value, which has to be copied to where the sum is made.
 // CHECK-LABEL: launch.entry @product_add

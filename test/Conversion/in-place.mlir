@@ -2,6 +2,17 @@
 // operand's where the family works in place, a fresh one else; and where a copy is unavoidable.
 // RUN: ft-opt %s --ft-form-kernels --convert-ft-to-launch | FileCheck %s
 
+// What was considered for each result, and why not.
+// CHECK: question = "which kernel does
+// CHECK-SAME: {candidates = {{\[}}["operand 0", true, "its value dies here", {{\[}}["bytes saved", 64]]]], count = 2 : i64, question = "where does the result of a map kernel lie", site = "x"}
+// CHECK-SAME: {candidates = {{\[}}["the parameter that it is committed to", true, "nobody reads its old value", {{\[}}["bytes saved", 64]]]], count = 7 : i64, question = "where does the result of a gemm kernel lie", site = "y"}
+// CHECK-SAME: {candidates = {{\[}}["operand 0", false, "it is read later", {{\[}}["bytes saved", 64]]], ["a buffer of its own", true, "", []]], count = 1 : i64, question = "where does the result of a map kernel lie", site = "x"}
+// CHECK-SAME: {candidates = {{\[}}["operand 0", false, "it is read later", {{\[}}["bytes saved", 64]]], ["operand 1", true, "its value dies here", {{\[}}["bytes saved", 64]]]], count = 1 : i64, question = "where does the result of a map kernel lie", site = "x"}
+// CHECK-SAME: {candidates = {{\[}}["the parameter that it is committed to", false, "it is read later", {{\[}}["bytes saved", 64]]], ["a buffer of its own", true, "", []]], count = 1 : i64, question = "where does the result of a gemm kernel lie", site = "y"}
+// CHECK-SAME: {candidates = {{\[}}["the parameter that it is committed to", false, "this kernel reads it in another way too", {{\[}}["bytes saved", 64]]], ["a buffer of its own", true, "", []]], count = 1 : i64, question = "where does the result of a map kernel lie", site = "a"}
+// CHECK-SAME: {candidates = {{\[}}["operand 0", false, "it is committed or returned", {{\[}}["bytes saved", 4]]], ["operand 1", false, "it is an input of the step", {{\[}}["bytes saved", 4]]], ["a buffer of its own", true, "", []]], count = 1 : i64, question = "where does the result of a map kernel lie", site = "a"}
+// CHECK-SAME: pass = "convert-ft-to-launch", remarks = ["dying: 3 launches, 2 results (128 B) in place, 0 copies",
+
 ft.parameter @w : tensor<4x4xf32> role(trainable) storage(dense<f32>) init("file")
 ft.parameter @a : tensor<4x4xf32> role(accumulator) storage(dense<f32>) init("zeros")
 ft.parameter @b : tensor<4x4xf32> role(accumulator) storage(dense<f32>) init("zeros")

@@ -1,15 +1,17 @@
 // Offsets by lifetime: what lives at the same time lies apart, what does not may share. Sizes are
 // rounded up to 64 bytes.
 // RUN: ft-opt %s --launch-plan-arena | FileCheck %s
+// RUN: ft-opt %s --launch-plan-arena | FileCheck %s --check-prefix=ORDERS
 // A plan reads back, and planning again gives the same.
 // RUN: ft-opt %s --launch-plan-arena | ft-opt | FileCheck %s
 // RUN: ft-opt %s --launch-plan-arena --launch-plan-arena | FileCheck %s
 
 // The module needs the largest arena of its entry points.
 // CHECK: module attributes {
-// CHECK-SAME: {pass = "launch-plan-arena", remarks = ["chain: 512 B in the arena, 4 buffers, 1.000 of the lower bound",
-// CHECK-SAME: ["chain.arena_bytes", 512], ["chain.lower_bound_bytes", 512],
-// CHECK-SAME: launch.arena_bytes = 1920 : i64
+// CHECK-SAME: {candidates = {{\[}}["largest first", true, "reaches the lower bound", {{\[}}["arena bytes", 512]]]], count = 1 : i64, question = "in which order are buffers placed", site = "chain"}
+// CHECK-SAME: pass = "launch-plan-arena", remarks = ["chain: 512 B in the arena, 4 buffers, 1.000 of the lower bound",
+// CHECK-SAME: ["chain.arena_bytes", 512], ["chain.lower_bound_bytes", 512], ["chain.buffers", 4],
+// CHECK-SAME: launch.arena_bytes = 2048 : i64
 
 launch.kernel @fill map [#launch.arg<write element memref<?xf32>>] {
   %c = arith.constant 0.0 : f32
@@ -115,4 +117,26 @@ launch.entry @gaps {
 // Nothing to place.
 // CHECK-LABEL: launch.entry @empty arena(0) live(0) {
 launch.entry @empty {
+}
+
+// Where the largest first misses the lower bound, other orders are tried: %p, which is live throughout,
+// goes first here, and not behind %q.
+// ORDERS: {candidates = {{\[}}["largest first", false, "no smaller", {{\[}}["arena bytes", 2304]]], ["largest bytes x launches first", true, "reaches the lower bound", {{\[}}["arena bytes", 2048]]]], count = 1 : i64, question = "in which order are buffers placed", site = "orders"}
+// CHECK-LABEL: launch.entry @orders arena(2048) live(2048) {
+// CHECK-NEXT: launch.alloc "p" at(0) : memref<192xf32>
+// CHECK-NEXT: launch.alloc "q" at(768) : memref<256xf32>
+// CHECK-NEXT: launch.alloc "r" at(768) : memref<192xf32>
+// CHECK-NEXT: launch.alloc "s" at(1536) : memref<128xf32>
+launch.entry @orders {
+  %p = launch.alloc "p" : memref<192xf32>
+  %q = launch.alloc "q" : memref<256xf32>
+  %r = launch.alloc "r" : memref<192xf32>
+  %s = launch.alloc "s" : memref<128xf32>
+  launch.launch @fill site("p") grid(192) cost(0, 0) (%p) : memref<192xf32>
+  launch.launch @fill site("q") grid(256) cost(0, 0) (%q) : memref<256xf32>
+  launch.launch @fill site("q") grid(256) cost(0, 0) (%q) : memref<256xf32>
+  launch.launch @fill site("r") grid(192) cost(0, 0) (%r) : memref<192xf32>
+  launch.launch @fill site("s") grid(128) cost(0, 0) (%s) : memref<128xf32>
+  launch.launch @fill site("r") grid(192) cost(0, 0) (%r) : memref<192xf32>
+  launch.launch @fill site("p") grid(192) cost(0, 0) (%p) : memref<192xf32>
 }

@@ -1,6 +1,8 @@
 // Kernels that become several launches: cross-entropy by chunks of rows, the global norm.
 // RUN: ft-opt %s --ft-form-kernels --convert-ft-to-launch=logits-bytes=1 | FileCheck %s
 // RUN: ft-opt %s --ft-form-kernels --convert-ft-to-launch | FileCheck %s --check-prefix=WHOLE
+// WHOLE: {candidates = {{\[}}["64 rows", false, "reads the head more often", {{\[}}["bytes of logits", 2048], ["chunks", 3], ["bytes of the head read", 192]]], ["80 rows", false, "reads the head more often", {{\[}}["bytes of logits", 2560], ["chunks", 2], ["bytes of the head read", 128]]], ["160 rows", true, "all rows fit into logits-bytes", {{\[}}["bytes of logits", 5120], ["chunks", 1], ["bytes of the head read", 64]]]], count = 1 : i64, question = "how many rows of logits at once", site = "lm_head"}
+// CHECK: {candidates = {{\[}}["64 rows", true, "the fewest rows that pay", {{\[}}["bytes of logits", 2048], ["chunks", 3], ["bytes of the head read", 192]]], ["128 rows", false, "more than logits-bytes", {{\[}}["bytes of logits", 4096], ["chunks", 2], ["bytes of the head read", 128]]], ["160 rows", false, "more than logits-bytes", {{\[}}["bytes of logits", 5120], ["chunks", 1], ["bytes of the head read", 64]]]], count = 1 : i64, question = "how many rows of logits at once", site = "lm_head"}
 
 ft.parameter @h : tensor<160x4xf32> role(base) storage(dense<f32>) init("file")
 ft.parameter @w : tensor<8x4xf32> role(base) storage(dense<bf16>) init("file")

@@ -1,14 +1,18 @@
 // Each adapter becomes two trainable parameters and a bypass behind its site; what read the site's
 // result reads the bypass.
-// RUN: ft-opt %s --ft-attach-adapters | FileCheck %s
+// RUN: ft-opt %s --ft-attach-adapters | FileCheck %s --check-prefixes=CHECK,FIRST
 // The result reads back, and a second run finds nothing more to do.
 // RUN: ft-opt %s --ft-attach-adapters | ft-opt | FileCheck %s
 // RUN: ft-opt %s --ft-attach-adapters --ft-attach-adapters | FileCheck %s --check-prefixes=CHECK,AGAIN
 
 // CHECK: module attributes
-// CHECK-SAME: ft.report = [{pass = "ft-attach-adapters"
+// CHECK-SAME: ft.report = [{decisions = [
+// FIRST-SAME: {candidates = {{\[}}["lora, r = 2", true, "an adapter has this site", {{\[}}["elements", 24]]], ["none", false, "", []]], count = 1 : i64, question = "which adapter does this layer get", site = "q"},
+// FIRST-SAME: {candidates = {{\[}}["lora, r = 1", true, "an adapter has this site", {{\[}}["elements", 10]]], ["none", false, "", []]], count = 1 : i64, question = "which adapter does this layer get", site = "v"}],
+// CHECK-SAME: pass = "ft-attach-adapters"
 // CHECK-SAME: remarks = ["attached 2 adapters with 34 trainable elements"]
-// CHECK-SAME: statistics = {{\[}}["adapters", 2], ["trainable_elements", 34]]}
+// CHECK-SAME: statistics = {{\[}}["adapters", 2], ["trainable_elements", 34], ["elements.q", 24], ["elements.v", 10], ["matched", 2]]}
+// AGAIN-SAME: {candidates = {{\[}}["none", true, "no adapter has this site", []]], count = 1 : i64, question = "which adapter does this layer get", site = "v"}], pass = "ft-attach-adapters",
 // AGAIN-SAME: remarks = ["attached 0 adapters with 0 trainable elements"]
 
 // CHECK: ft.parameter @q.weight

@@ -2,7 +2,7 @@
 // RUN: ft-opt %s --ft-form-kernels=fusion=false | FileCheck %s
 // RUN: ft-opt %s --ft-form-kernels=fusion=false --convert-ft-to-launch --launch-plan-arena -o /dev/null
 
-// CHECK: remarks = ["chain: 3 kernels", "product_add: 2 kernels", "unread: 2 kernels", "fusion is switched off"]
+// CHECK: remarks = ["chain: 3 kernels of 3 ops; 0 B need not be written or read", "product_add: 2 kernels of 2 ops; 0 B need not be written or read", "unread: 2 kernels of 2 ops; 0 B need not be written or read", "fusion is switched off"]
 
 ft.parameter @n : tensor<4xf32> role(base) storage(dense<f32>) init("file")
 ft.parameter @w : tensor<4x4xf32> role(trainable) storage(dense<f32>) init("file")

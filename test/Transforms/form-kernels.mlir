@@ -1,12 +1,21 @@
 // Which ops share a kernel, one function per rule.
-// RUN: ft-opt %s --ft-form-kernels | FileCheck %s
+// RUN: ft-opt %s --ft-form-kernels | FileCheck %s --check-prefixes=CHECK,ONCE
 // RUN: ft-opt %s --ft-form-kernels | ft-opt | FileCheck %s
 // Formed kernels are left alone.
 // RUN: ft-opt %s --ft-form-kernels --ft-form-kernels | FileCheck %s
 
 // CHECK: module attributes
-// CHECK-SAME: {pass = "ft-form-kernels", remarks = ["norm: 1 kernels",
-// CHECK-SAME: statistics = {{\[}}["norm.row_reduce", 1], ["norm_grad.row_reduce", 1], ["norm_chain.row_reduce", 1], ["product_add.gemm", 1], ["two_products.gemm", 2],
+// ONCE-SAME: {candidates = {{\[}}["row_reduce of norm", true, "makes what the op reads", {{\[}}["bytes saved", 256], ["launches saved", 1]]], ["a kernel of its own", false, "", []]], count = 2 : i64, question = "which kernel does ft.rms_norm join", site = "norm"}
+// ONCE-SAME: {candidates = {{\[}}["gemm of l", true, "makes what the op reads", {{\[}}["bytes saved", 256], ["launches saved", 1]]], ["a kernel of its own", false, "", []]], count = 2 : i64, question = "which kernel does ft.add join", site = "l"}
+// ONCE-SAME: {candidates = {{\[}}["gemm of a", false, "another kernel is better", {{\[}}["bytes saved", 256], ["launches saved", 1]]], ["gemm of b", true, "makes what the op reads", {{\[}}["bytes saved", 256], ["launches saved", 1]]], ["a kernel of its own", false, "", []]], count = 1 : i64, question = "which kernel does ft.add join", site = "b"}
+// ONCE-SAME: {candidates = {{\[}}["gemm of l", false, "it has taken an addition in already", {{\[}}["bytes saved", 256], ["launches saved", 1]]], ["a kernel of its own", true, "", []]], count = 1 : i64, question = "which kernel does ft.add join", site = "step"}
+// ONCE-SAME: {candidates = {{\[}}["gemm of m", false, "the norm behind takes the addition in for nothing", {{\[}}["bytes saved", 256], ["launches saved", 1]]], ["map of step", false, "a reader of its results stands in between", {{\[}}["bytes saved", 128], ["launches saved", 1]]], ["a kernel of its own", true, "", []]], count = 1 : i64, question = "which kernel does ft.add join", site = "norm"}
+// ONCE-SAME: {candidates = {{\[}}["gemm of l", false, "its result has other readers", {{\[}}["bytes saved", 128], ["launches saved", 1]]], ["a kernel of its own", true, "", []]], count = 1 : i64, question = "which kernel does ft.add join", site = "l"}
+// ONCE-SAME: {candidates = {{\[}}["map of step", true, "reads the same", {{\[}}["bytes saved", 128], ["launches saved", 1]]], ["a kernel of its own", false, "", []]], count = 1 : i64, question = "which kernel does ft.mul join", site = "step"}
+// ONCE-SAME: {candidates = {{\[}}["map of step", false, "a reader of its results stands in between", {{\[}}["bytes saved", 128], ["launches saved", 1]]], ["gemm of l", false, "a kernel of this family does not take such an op in", {{\[}}["bytes saved", 256], ["launches saved", 1]]], ["a kernel of its own", true, "", []]], count = 1 : i64, question = "which kernel does ft.mul join", site = "l"}
+// ONCE-SAME: {candidates = {{\[}}["attention_grad_key_value of attn", true, "reads the same", {{\[}}["bytes saved", 128], ["launches saved", 1]]], ["a kernel of its own", false, "", []]], count = 1 : i64, question = "which kernel does ft.attention_grad_value join", site = "attn"}
+// ONCE-SAME: pass = "ft-form-kernels", remarks = ["norm: 1 kernels of 2 ops; 128 B need not be written or read", "norm_grad: 1 kernels of 2 ops; 256 B need not be written or read",
+// CHECK-SAME: statistics = {{\[}}["norm.row_reduce", 1], ["norm.ops", 2], ["norm.traffic_bytes_saved", 128], ["norm_grad.row_reduce", 1],
 
 ft.parameter @n : tensor<4xf32> role(base) storage(dense<bf16>) init("file")
 ft.parameter @w : tensor<4x4xf32> role(trainable) storage(dense<f32>) init("file")

@@ -6,7 +6,7 @@
 // RUN: ft-opt %s --ft-lower-bypasses --canonicalize | FileCheck %s --check-prefix=SCALED
 
 // CHECK: module attributes
-// CHECK-SAME: {pass = "ft-lower-bypasses", remarks = [], statistics = {{\[}}["bypasses", 5]]}
+// CHECK-SAME: {pass = "ft-lower-bypasses", remarks = ["inlined 8 ops of 5 bypasses"], statistics = {{\[}}["bypasses", 5], ["joined_by_add", 2], ["joined_by_multiply", 2], ["joined_by_replace", 1], ["ops_inlined", 8]]}
 
 ft.parameter @A : tensor<2x4xf32> role(trainable) storage(dense<f32>) init("kaiming_uniform")
 ft.parameter @B : tensor<4x2xf32> role(trainable) storage(dense<f32>) init("zeros")

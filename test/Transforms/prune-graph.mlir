@@ -38,12 +38,20 @@
 // Weight gradients gone from train_step: the head's, both norms', the final norm's, both v's, the
 // embedding's. The backward no longer reads layer 0's input, its norm's result and rstd, nor layer 1's
 // input and rstd: 3 * 128 + 2 * 32 bytes.
-// REPORT: {pass = "ft-prune-graph", remarks = ["train_step: dropped 7 weight gradients and 8 other ops; the backward no longer reads 448 B of forward values",
-// REPORT-SAME: ["train_step.ops_removed", 15], ["train_step.weight_gradients_removed", 7], ["train_step.saved_bytes_spared", 448]
+// REPORT: ft.report = [
+// REPORT-SAME: {candidates = {{\[}}["gradient of the input", true, "a trained tensor below needs it", {{\[}}["bytes", 128], ["FLOP", 2048]]], ["gradient of the weight", false, "the weight is frozen", {{\[}}["bytes", 256], ["FLOP", 2048]]]], count = 3 : i64, question = "which gradients of this layer stay", site = "lm_head"}
+// The adapter is in layer 1, the lower of the two that it has has nothing below it to train.
+// REPORT-SAME: {candidates = {{\[}}["gradient of the input", true, "a trained tensor below needs it", {{\[}}["bytes", 64], ["FLOP", 128]]], ["gradient of the weight", true, "the weight is trained", {{\[}}["bytes", 32], ["FLOP", 128]]]], count = 3 : i64, question = "which gradients of this layer stay", site = "layers.*.v.lora_B"}
+// REPORT-SAME: {candidates = {{\[}}["gradient of the input", false, "nothing below is trained", {{\[}}["bytes", 128], ["FLOP", 128]]], ["gradient of the weight", true, "the weight is trained", {{\[}}["bytes", 32], ["FLOP", 128]]]], count = 3 : i64, question = "which gradients of this layer stay", site = "layers.*.v.lora_A"}
+// Both layers, in three entry points.
+// REPORT-SAME: {candidates = {{\[}}["gradient of the input", false, "nothing below is trained", {{\[}}["bytes", 128], ["FLOP", 256]]], ["gradient of the weight", false, "the weight is frozen", {{\[}}["bytes", 64], ["FLOP", 256]]]], count = 6 : i64, question = "which gradients of this layer stay", site = "layers.*.v"}
+// REPORT-SAME: {candidates = {{\[}}["gradient of the weight", false, "the weight is frozen", {{\[}}["bytes", 256], ["FLOP", 32]]]], count = 3 : i64, question = "which gradients of this layer stay", site = "embed"}
+// REPORT-SAME: pass = "ft-prune-graph", remarks = ["train_step: dropped 7 weight gradients (688 B) and 8 other ops; the backward no longer reads 448 B of forward values",
+// REPORT-SAME: ["train_step.ops_removed", 15], ["train_step.weight_gradients_removed", 7], ["train_step.weight_gradient_bytes", 688], ["train_step.saved_bytes_spared", 448]
 // REPORT-SAME: ["accumulate.weight_gradients_removed", 7]
 // REPORT-SAME: ["gradients.weight_gradients_removed", 7]
 
-// AGAIN: {pass = "ft-prune-graph", remarks = [], statistics = []}]
+// AGAIN: pass = "ft-prune-graph", remarks = [], statistics = []}]
 // AGAIN-LABEL: func.func @train_step(
 
 //===-- Adapters everywhere -----------------------------------------------===//
@@ -69,7 +77,7 @@
 //===-- Full fine-tuning --------------------------------------------------===//
 // Nothing to drop but what nobody may have: all of the backward is demanded.
 
-// FULL: {pass = "ft-prune-graph", remarks = [], statistics = []}
+// FULL: pass = "ft-prune-graph", remarks = [], statistics = []}
 // FULL-LABEL: func.func @train_step(
 // FULL: ft.linear_cross_entropy_grad_weight
 // FULL: ft.rms_norm_weight_grad {{.*}} site("norm")
@@ -81,7 +89,7 @@
 
 //===-- Forward work above the last value used ----------------------------===//
 
-// FORWARD: {pass = "ft-prune-graph", remarks = ["f: dropped 0 weight gradients and 3 other ops; the backward no longer reads 0 B of forward values",
+// FORWARD: {pass = "ft-prune-graph", remarks = ["f: dropped 0 weight gradients (0 B) and 3 other ops; the backward no longer reads 0 B of forward values",
 // FORWARD-LABEL: func.func @f(
 // FORWARD-SAME: %[[x:.*]]: tensor<8x4xf32>) -> tensor<8x4xf32> {
 // FORWARD-NEXT: %[[silu:.*]] = ft.silu %[[x]]

@@ -51,13 +51,10 @@ public:
     for (const PassReport &report : getReports(module)) {
       auto pass = std::make_unique<package::PassT>();
       pass->name = report.pass;
-      for (const auto &[name, value] : report.statistics) {
-        auto statistic = std::make_unique<package::StatisticT>();
-        statistic->name = name;
-        statistic->value = value;
-        pass->statistics.push_back(std::move(statistic));
-      }
+      pass->statistics = convert(report.statistics);
       pass->remarks = report.remarks;
+      for (const Decision &decision : report.decisions)
+        pass->decisions.push_back(convert(decision));
       out.passes.push_back(std::move(pass));
     }
     out.code.assign(contents.code.begin(), contents.code.end());
@@ -65,6 +62,33 @@ public:
   }
 
 private:
+  static std::vector<std::unique_ptr<package::StatisticT>>
+  convert(const std::vector<std::pair<std::string, int64_t>> &pairs) {
+    std::vector<std::unique_ptr<package::StatisticT>> statistics;
+    for (const auto &[name, value] : pairs) {
+      statistics.push_back(std::make_unique<package::StatisticT>());
+      statistics.back()->name = name;
+      statistics.back()->value = value;
+    }
+    return statistics;
+  }
+
+  static std::unique_ptr<package::DecisionT> convert(const Decision &decision) {
+    auto result = std::make_unique<package::DecisionT>();
+    result->question = decision.question;
+    result->site = decision.site;
+    result->count = decision.count;
+    for (const Candidate &candidate : decision.candidates) {
+      auto converted = std::make_unique<package::CandidateT>();
+      converted->name = candidate.name;
+      converted->why = candidate.why;
+      converted->chosen = candidate.chosen;
+      converted->scores = convert(candidate.scores);
+      result->candidates.push_back(std::move(converted));
+    }
+    return result;
+  }
+
   LogicalResult header() {
     out.format_version = packageFormatVersion;
     out.schema_hash = schemaHash();

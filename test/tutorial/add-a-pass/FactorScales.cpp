@@ -33,9 +33,10 @@ struct FactorScalesPass : tutorial::impl::FactorScalesBase<FactorScalesPass> {
       factor(sum, left, right);
       ++factored;
     });
-    std::string said =
-        llvm::formatv("factored {0} of {1} sums of two scales", factored, considered);
-    ftc::addReport(getOperation(), {"tutorial-factor-scales", {{"factored", factored}}, {said}});
+    ftc::Observer observer("tutorial-factor-scales");
+    observer.count("factored", factored);
+    observer.remark(llvm::formatv("factored {0} of {1} sums of two scales", factored, considered));
+    observer.commit(getOperation());
   }
 
   bool mayFactor(ScaleOp left, ScaleOp right) {

@@ -73,6 +73,18 @@ TEST(Inspect, Json) {
   EXPECT_EQ(*pass.find("name")->asString(), "ft-test");
   EXPECT_EQ(pass.find("statistics")->find("things")->asInt64(), 7);
   EXPECT_EQ(*pass.find("remarks")->elements()[0].asString(), "a remark");
+  ASSERT_EQ(pass.find("decisions")->elements().size(), 1u);
+  const json::Value &decision = pass.find("decisions")->elements()[0];
+  EXPECT_EQ(*decision.find("question")->asString(), "which way");
+  EXPECT_EQ(*decision.find("site")->asString(), "model.layers.*.mlp");
+  EXPECT_EQ(decision.find("count")->asInt64(), 32);
+  ASSERT_EQ(decision.find("candidates")->elements().size(), 2u);
+  const json::Value &candidate = decision.find("candidates")->elements()[1];
+  EXPECT_EQ(*candidate.find("name")->asString(), "this");
+  EXPECT_EQ(*candidate.find("why")->asString(), "is smaller");
+  EXPECT_TRUE(*candidate.find("chosen")->asBool());
+  EXPECT_FALSE(*decision.find("candidates")->elements()[0].find("chosen")->asBool());
+  EXPECT_EQ(candidate.find("scores")->find("bytes")->asInt64(), 1024);
   EXPECT_TRUE(value.find("collectives")->isArray());
   EXPECT_EQ(*value.find("provenance")->find("schema_hash")->asString(), schemaHash());
   EXPECT_EQ(value.find("train_config")->find("learning_rate")->asDouble(), 0.5);
@@ -93,6 +105,9 @@ TEST(Inspect, Text) {
     pass.statistics.back()->name =
         (i < 20 ? "train_step.number_" : "update.number_") + std::to_string(i);
     pass.remarks[0] += " and another word";
+    pass.decisions.push_back(std::make_unique<package::DecisionT>(*pass.decisions[0]));
+    if (i < 30)
+      pass.decisions[0]->candidates[0]->why += " word";
   }
   std::vector<uint8_t> file = finishPackage(maker.content);
   Result<std::unique_ptr<Package>> package =
@@ -102,7 +117,10 @@ TEST(Inspect, Text) {
   for (const char *part :
        {"toy.ftp\n", "target cpu x86-64", "24 tokens (2 x 12)", "parameters", "880 B", "train_step",
         "embed", "ft-test\n    things = 7", "a remark and another word and",
-        "; train_step: number_0 = 0, number_1 = 0", "the arena is fullest in train_step"})
+        "; train_step: number_0 = 0, number_1 = 0",
+        "    which way?\n      model.layers.*.mlp, 32 x\n        - that  ",
+        "\n        > this                                   is smaller (1.00 KiB)\n",
+        "      and 39 more (--json shows all)\n", "the arena is fullest in train_step"})
     EXPECT_NE(text.find(part), std::string::npos) << part << '\n' << text;
   for (size_t begin = 0; begin < text.size();) {
     size_t end = text.find('\n', begin);

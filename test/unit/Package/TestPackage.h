@@ -295,6 +295,21 @@ inline PackageMaker toyPackage(const std::vector<uint8_t> &code, DType tableType
   pass->statistics.push_back(std::make_unique<package::StatisticT>());
   pass->statistics.back()->name = "things";
   pass->statistics.back()->value = 7;
+  auto decision = std::make_unique<package::DecisionT>();
+  decision->question = "which way";
+  decision->site = "model.layers.*.mlp";
+  decision->count = 32;
+  for (bool chosen : {false, true}) {
+    auto candidate = std::make_unique<package::CandidateT>();
+    candidate->name = chosen ? "this" : "that";
+    candidate->why = chosen ? "is smaller" : "does not fit";
+    candidate->chosen = chosen;
+    candidate->scores.push_back(std::make_unique<package::StatisticT>());
+    candidate->scores.back()->name = "bytes";
+    candidate->scores.back()->value = chosen ? 1024 : 2048;
+    decision->candidates.push_back(std::move(candidate));
+  }
+  pass->decisions.push_back(std::move(decision));
   maker.content.passes.push_back(std::move(pass));
   auto file = std::make_unique<package::FileT>();
   file->name = "adapter_config.json";

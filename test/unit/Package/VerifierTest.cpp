@@ -354,6 +354,48 @@ const Refusal files[] = {
 };
 INSTANTIATE_TEST_SUITE_P(Files, Refused, ::testing::ValuesIn(files));
 
+package::DecisionT &decisionOf(P &p) { return *p.passes[0]->decisions[0]; }
+
+const Refusal passes[] = {
+    {"question", [](P &p) { decisionOf(p).question = ""; },
+     "pass 0, decision 0: the question is empty"},
+    {"long_question", [](P &p) { decisionOf(p).question.assign(201, 'q'); },
+     "the site is longer than 200 bytes"},
+    {"long_site", [](P &p) { decisionOf(p).site.assign(201, 's'); },
+     "the site is longer than 200 bytes"},
+    {"count", [](P &p) { decisionOf(p).count = 0; }, "decision 0: counts 0 places, below 1"},
+    {"count_negative", [](P &p) { decisionOf(p).count = INT64_MIN; }, "places, below 1"},
+    {"no_candidate", [](P &p) { decisionOf(p).candidates.clear(); },
+     "decision 0: has 0 candidates, not within 1 to 12"},
+    {"candidates",
+     [](P &p) {
+       for (int i = 0; i < 11; ++i)
+         decisionOf(p).candidates.push_back(
+             std::make_unique<package::CandidateT>(*decisionOf(p).candidates[0]));
+     },
+     "decision 0: has 13 candidates, not within 1 to 12"},
+    {"name", [](P &p) { decisionOf(p).candidates[1]->name = ""; },
+     "decision 0, candidate 1: the name is empty"},
+    {"long_why", [](P &p) { decisionOf(p).candidates[1]->why.assign(201, 'w'); },
+     "candidate 1: the reason is longer than 200 bytes"},
+    {"scores",
+     [](P &p) {
+       auto &scores = decisionOf(p).candidates[0]->scores;
+       for (int i = 0; i < 4; ++i)
+         scores.push_back(std::make_unique<package::StatisticT>(*scores[0]));
+     },
+     "candidate 0: has 5 scores, more than 4"},
+    {"unit", [](P &p) { decisionOf(p).candidates[0]->scores[0]->name = ""; },
+     "candidate 0: a score's unit is empty"},
+    {"decisions",
+     [](P &p) {
+       for (int i = 0; i < 128; ++i)
+         p.passes[0]->decisions.push_back(std::make_unique<package::DecisionT>(decisionOf(p)));
+     },
+     "pass 0: has 129 decisions, more than 128"},
+};
+INSTANTIATE_TEST_SUITE_P(Passes, Refused, ::testing::ValuesIn(passes));
+
 TEST(Verifier, ReadOperandsMayOverlap) {
   PackageMaker maker = toyPackage(fakeCode());
   // The product of the embedded rows with themselves' first row: both are read.
