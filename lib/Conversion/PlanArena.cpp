@@ -150,9 +150,11 @@ struct PlanArenaPass : ftc::impl::PlanArenaBase<PlanArenaPass> {
     }
     for (auto [index, candidate] : llvm::enumerate(candidates)) {
       candidate.chosen = index == chosen;
-      candidate.why = index == chosen ? best == lifetimes.peakBytes ? "reaches the lower bound"
-                                                                    : "the smallest arena"
-                                      : "no smaller";
+      if (candidate.chosen)
+        candidate.why =
+            best == lifetimes.peakBytes ? "reaches the lower bound" : "the smallest arena";
+      else
+        candidate.why = candidate.scores.front().second > best ? "larger" : "no smaller";
     }
     observer.decide("in which order are buffers placed", entry.getSymName(), std::move(candidates));
     return best;

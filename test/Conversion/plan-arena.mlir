@@ -121,7 +121,7 @@ launch.entry @empty {
 
 // Where the largest first misses the lower bound, other orders are tried: %p, which is live throughout,
 // goes first here, and not behind %q.
-// ORDERS: {candidates = {{\[}}["largest first", false, "no smaller", {{\[}}["arena bytes", 2304]]], ["largest bytes x launches first", true, "reaches the lower bound", {{\[}}["arena bytes", 2048]]]], count = 1 : i64, question = "in which order are buffers placed", site = "orders"}
+// ORDERS: {candidates = {{\[}}["largest first", false, "larger", {{\[}}["arena bytes", 2304]]], ["largest bytes x launches first", true, "reaches the lower bound", {{\[}}["arena bytes", 2048]]]], count = 1 : i64, question = "in which order are buffers placed", site = "orders"}
 // CHECK-LABEL: launch.entry @orders arena(2048) live(2048) {
 // CHECK-NEXT: launch.alloc "p" at(0) : memref<192xf32>
 // CHECK-NEXT: launch.alloc "q" at(768) : memref<256xf32>

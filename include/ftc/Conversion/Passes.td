@@ -37,8 +37,9 @@ def ConvertFTToLaunch : Pass<"convert-ft-to-launch", "mlir::ModuleOp"> {
 def PlanArena : Pass<"launch-plan-arena", "mlir::ModuleOp"> {
   let summary = "Give every buffer its offset in the arena";
   let description = [{
-    Offsets by lifetime, per entry point: buffers whose lifetimes overlap do not overlap. Larger
-    buffers are placed first, each at the lowest gap that fits best. The module's
+    Offsets by lifetime, per entry point: buffers whose lifetimes overlap do not overlap. Each
+    buffer goes into the smallest gap that fits it, the largest buffers first; where that misses the
+    lower bound, two other orders are tried and the smallest arena is taken. The module's
     `launch.arena_bytes` is the largest arena of its entry points. Planning again gives the same
     plan. A module without entry points is no error: there is nothing to place.
   }];
