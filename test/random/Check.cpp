@@ -7,6 +7,7 @@
 #include "../unit/Pipelines/Native.h"
 #include "Texts.h"
 #include "ftc/Interpreter/Tolerance.h"
+#include "ftc/Support/Philox.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -132,6 +133,7 @@ private:
     Interpreted exactly(experiment, batches);
     exact = observe(exactly);
     checkDeadTokens(experiment);
+    checkSlope(experiment);
     experiment.advance("ft-prune-graph");
     for (size_t order = 1; order <= kRoundedRuns; ++order) {
       Interpreted roughly(experiment, batches, {/*rounded=*/true, order});
@@ -208,6 +210,48 @@ private:
     ++verdict.comparisons;
     if (loss != exact["loss of evaluate"])
       find("dead", "the interpreted loss depends on what dead tokens hold");
+  }
+
+  /// The slope of the loss along a random direction through all that is trained: by the gradients,
+  /// and by differences of the loss, which know nothing of gradient rules.
+  void checkSlope(Experiment &experiment) {
+    // Of the length that parameters have; differences at one and two steps along it.
+    constexpr double kStep = 2e-5;
+    std::map<std::string, std::vector<double>> direction;
+    double byGradients = 0;
+    for (const auto &[name, gradient] : exact) {
+      llvm::StringRef symbol = name;
+      if (!symbol.consume_front("gradient of "))
+        continue;
+      std::vector<double> &components = direction[symbol.str()];
+      double scale = 0.3 / std::sqrt(double(start.at(symbol.str()).shape.back()));
+      for (size_t i = 0; i < gradient.size(); ++i) {
+        components.push_back(
+            scale * normal(program.data, siteHash(std::string_view(symbol.data(), symbol.size())),
+                           /*draw=*/5, i));
+        byGradients += gradient[i] * components[i];
+      }
+    }
+    auto lossAt = [&](double distance) {
+      State moved = start;
+      for (const auto &[symbol, components] : direction)
+        for (size_t i = 0; i < components.size(); ++i)
+          moved[symbol].data[i] += distance * components[i];
+      Interpreted subject(experiment, batches);
+      subject.reset(moved);
+      return subject.run("evaluate", 0, runOf(program, double(itemsOf(batches[0])), 0)).at(0);
+    };
+    double near = (lossAt(kStep) - lossAt(-kStep)) / (2 * kStep);
+    double far = (lossAt(2 * kStep) - lossAt(-2 * kStep)) / (4 * kStep);
+    // Richardson's: the error of the second order cancels. Where that is large the next one is not
+    // small either.
+    double byDifferences = (4 * near - far) / 3, loss = std::abs(exact["loss of evaluate"][0]);
+    double allowed = 1e-6 * (std::abs(byGradients) + std::abs(byDifferences)) +
+                     0.1 * std::abs(near - far) + 1e-9 * loss;
+    ++verdict.comparisons;
+    if (!(std::abs(byGradients - byDifferences) <= allowed))
+      find("slope", formatv("the gradients say a slope of {0:e6}, differences of the loss {1:e6}",
+                            byGradients, byDifferences));
   }
 
   /// What double may be off by where a problem is badly conditioned: sums that cancel, numbers that
