@@ -131,7 +131,6 @@ struct ConvertFTToLaunchPass : ftc::impl::ConvertFTToLaunchBase<ConvertFTToLaunc
     }
     builder.finish();
     int64_t launches = llvm::range_size(entry.getBody().front().getOps<launch::LaunchOp>());
-    numLaunches += launches;
     observer.count(name + ".launches", launches);
     observer.count(name + ".in_place", builder.inPlaceResults);
     observer.count(name + ".in_place_bytes", builder.inPlaceBytes);

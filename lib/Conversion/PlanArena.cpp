@@ -105,7 +105,6 @@ struct PlanArenaPass : ftc::impl::PlanArenaBase<PlanArenaPass> {
       std::vector<int64_t> offsets;
       int64_t bytes = reuse ? plan(entry, lifetimes, offsets, observer)
                             : placeApart(lifetimes.buffers, offsets);
-      numBuffers += lifetimes.buffers.size();
       for (auto [buffer, offset] : llvm::zip(lifetimes.buffers, offsets))
         buffer.op->setAttr("offset", builder.getI64IntegerAttr(offset));
       // A buffer that no launch touches needs no room, and must not be taken for an unplanned one.

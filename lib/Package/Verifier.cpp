@@ -41,9 +41,9 @@ std::optional<uint64_t> checkedMultiply(uint64_t a, uint64_t b) {
 
 Status PackageVerifier::verify() {
   Status (PackageVerifier::*const steps[])() = {
-      &PackageVerifier::header, &PackageVerifier::tensors, &PackageVerifier::kernels,
-      &PackageVerifier::code,   &PackageVerifier::memory,  &PackageVerifier::entries,
-      &PackageVerifier::files,  &PackageVerifier::passes};
+      &PackageVerifier::alignment, &PackageVerifier::header, &PackageVerifier::tensors,
+      &PackageVerifier::kernels,   &PackageVerifier::code,   &PackageVerifier::memory,
+      &PackageVerifier::entries,   &PackageVerifier::files,  &PackageVerifier::passes};
   for (auto step : steps)
     if (Status status = (this->*step)(); !status)
       return status;
@@ -56,6 +56,25 @@ Status PackageVerifier::unique(const flatbuffers::String *name, const std::strin
     return fail(where, "the name is empty or holds a NUL");
   names.push_back(view);
   return Status::ok();
+}
+
+/// FlatBuffers' verifier looks at where a vector's length lies, not at where its elements do.
+template <class Vector> static bool isAligned(const Vector &vector) {
+  return reinterpret_cast<uintptr_t>(vector.Data()) % sizeof(uint64_t) == 0;
+}
+
+Status PackageVerifier::alignment() {
+  bool all = true;
+  for (const package::Tensor *tensor : *root.tensors())
+    all &= isAligned(*tensor->shape());
+  for (const package::Entry *entry : *root.entries()) {
+    for (const auto *ports : {entry->inputs(), entry->outputs()})
+      for (const package::Port *port : *ports)
+        all &= isAligned(*port->shape());
+    for (const package::Launch *launch : *entry->launches())
+      all &= isAligned(*launch->operands());
+  }
+  return all ? Status::ok() : fail("", "holds numbers that are not aligned: it is damaged");
 }
 
 Status PackageVerifier::header() {

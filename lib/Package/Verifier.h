@@ -24,6 +24,7 @@ public:
   Status verify();
 
 private:
+  Status alignment();
   Status header();
   Status tensors();
   Status tensor(uint32_t index);

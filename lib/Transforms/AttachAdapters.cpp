@@ -87,7 +87,6 @@ struct AttachAdaptersPass : ft::impl::AttachAdaptersBase<AttachAdaptersPass>, Ch
     }
     if (bad)
       return signalPassFailure();
-    numAdapters += attached;
     observer.count("adapters", attached);
     observer.count("trainable_elements", elements);
     observer.remark(

@@ -128,7 +128,6 @@ struct BuildBackwardPass : ft::impl::BuildBackwardBase<BuildBackwardPass> {
       observer.count("gradients." + rule, count);
       gradients += count;
     }
-    numGradients += gradients;
     observer.remark(
         llvm::formatv("{0} trainable tensors, {1} elements", trainables.size(), elements));
     observer.remark(llvm::formatv("{0} gradients by the rules of {1} kinds of ops; accumulators "

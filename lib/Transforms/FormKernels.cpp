@@ -422,7 +422,6 @@ struct FormKernelsPass : ft::impl::FormKernelsBase<FormKernelsPass> {
         observer.count(name + "." + family, count);
         total += count;
       }
-      numKernels += total;
       observer.count(name + ".ops", former.ops);
       observer.count(name + ".traffic_bytes_saved", former.bytesSaved);
       observer.remark(llvm::formatv("{0}: {1} kernels of {2} ops; {3} need not be written or read",

@@ -48,7 +48,6 @@ struct LowerBypassesPass : ft::impl::LowerBypassesBase<LowerBypassesPass> {
       ops += llvm::range_size(bypass.getBody().front().without_terminator());
       lower(bypass, rewriter);
     }
-    numBypasses += bypasses.size();
     observer.count("ops_inlined", ops);
     observer.remark(llvm::formatv("inlined {0} ops of {1} bypasses", ops, bypasses.size()));
     observer.commit(getOperation());

@@ -84,7 +84,6 @@ struct PruneGraphPass : ft::impl::PruneGraphBase<PruneGraphPass> {
       Dropped dropped = prune(block, observer, kinds);
       if (dropped.ops == 0)
         continue;
-      numOps += dropped.ops;
       int64_t spared = savedBefore - savedBytes(block);
       std::string name = function.getName().str();
       observer.count(name + ".ops_removed", dropped.ops);

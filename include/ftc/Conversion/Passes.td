@@ -29,7 +29,6 @@ def ConvertFTToLaunch : Pass<"convert-ft-to-launch", "mlir::ModuleOp"> {
            "Let results take buffers of operands and of states; without it each has its own, and "
            "commits are copies">
   ];
-  let statistics = [Statistic<"numLaunches", "launches", "launches made">];
   let dependentDialects = ["ftc::launch::LaunchDialect", "mlir::arith::ArithDialect",
                            "mlir::math::MathDialect"];
 }
@@ -45,7 +44,6 @@ def PlanArena : Pass<"launch-plan-arena", "mlir::ModuleOp"> {
   }];
   let options = [Option<"reuse", "reuse", "bool", "true",
                         "Let buffers share bytes; without it they lie one behind the other">];
-  let statistics = [Statistic<"numBuffers", "buffers", "buffers placed">];
   let dependentDialects = ["ftc::launch::LaunchDialect"];
 }
 

@@ -14,7 +14,6 @@ def AttachAdapters : Pass<"ft-attach-adapters", "mlir::ModuleOp"> {
     joined value's other uses become uses of the bypass. A site that no `ft.linear` has, or that two
     have, is an error, as is an unknown method.
   }];
-  let statistics = [Statistic<"numAdapters", "adapters", "adapters attached">];
   let dependentDialects = ["ftc::ft::FTDialect"];
 }
 
@@ -25,7 +24,6 @@ def LowerBypasses : Pass<"ft-lower-bypasses", "mlir::ModuleOp"> {
     value, `by multiply` `ft.mul`, `by replace` the yielded value alone. A tap that is yielded as it
     is, and bypasses on bypasses, are no errors.
   }];
-  let statistics = [Statistic<"numBypasses", "bypasses", "bypasses inlined">];
   let dependentDialects = ["ftc::ft::FTDialect"];
 }
 
@@ -37,7 +35,6 @@ def BuildBackward : Pass<"ft-build-backward", "mlir::ModuleOp"> {
     is complete: every differentiable op builds all its gradients through its gradient interface,
     frozen weights included. A trainable parameter without a path to the loss is an error.
   }];
-  let statistics = [Statistic<"numGradients", "gradients", "gradients built in a step">];
   let dependentDialects = ["ftc::ft::FTDialect", "mlir::func::FuncDialect"];
 }
 
@@ -52,7 +49,6 @@ def PruneGraph : Pass<"ft-prune-graph", "mlir::ModuleOp"> {
   }];
   let options = [Option<"off", "off", "bool", "false",
                         "Leave the graph as it is, with a report that says so">];
-  let statistics = [Statistic<"numOps", "ops", "ops removed">];
   let dependentDialects = ["ftc::ft::FTDialect"];
 }
 
@@ -68,7 +64,6 @@ def FormKernels : Pass<"ft-form-kernels", "mlir::ModuleOp"> {
   }];
   let options = [Option<"fusion", "fusion", "bool", "true",
                         "Group ops; without it each op has a kernel of its own">];
-  let statistics = [Statistic<"numKernels", "kernels", "kernels formed">];
   let dependentDialects = ["ftc::ft::FTDialect"];
 }
 

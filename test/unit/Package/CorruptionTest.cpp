@@ -102,4 +102,35 @@ TEST(PackageCorruption, RandomDamageIsSurvived) {
   }
 }
 
+// FlatBuffers' own verifier lets it pass, and reads eight bytes across a boundary of four.
+TEST(PackageCorruption, NumbersThatAreNotAlignedAreRefused) {
+  const std::vector<uint8_t> whole = finishPackage(toyPackage(fakeCode()).content);
+  Result<std::unique_ptr<Package>> package =
+      Package::fromMemory(whole.data(), whole.size(), "toy.ftp");
+  ASSERT_TRUE(package);
+  const package::Package &root = (*package)->root();
+  auto refused = [&](const flatbuffers::Table &table, flatbuffers::voffset_t field) {
+    // The vector's place is told relative to this one.
+    auto at = table.GetAddressOf(field) - reinterpret_cast<const uint8_t *>(&root);
+    const uint8_t *start = std::search(whole.data(), whole.data() + whole.size(),
+                                       reinterpret_cast<const uint8_t *>(&root),
+                                       reinterpret_cast<const uint8_t *>(&root) + 64);
+    std::vector<uint8_t> file = whole;
+    file[start - whole.data() + at] += 4;
+    seal(file);
+    Result<std::unique_ptr<Package>> read =
+        Package::fromMemory(file.data(), file.size(), "toy.ftp");
+    ASSERT_FALSE(read);
+    EXPECT_NE(read.error().message.find("not aligned"), std::string::npos) << read.error().message;
+  };
+  using flatbuffers::Table;
+  auto table = [](const auto *typed) -> const Table & {
+    return *reinterpret_cast<const Table *>(typed);
+  };
+  const package::Entry *entry = root.entries()->Get(0);
+  refused(table(root.tensors()->Get(0)), package::Tensor::VT_SHAPE);
+  refused(table(entry->inputs()->Get(0)), package::Port::VT_SHAPE);
+  refused(table(entry->launches()->Get(0)), package::Launch::VT_OPERANDS);
+}
+
 } // namespace
