@@ -60,7 +60,7 @@ Status PackageVerifier::unique(const flatbuffers::String *name, const std::strin
 
 /// FlatBuffers' verifier looks at where a vector's length lies, not at where its elements do.
 template <class Vector> static bool isAligned(const Vector &vector) {
-  return reinterpret_cast<uintptr_t>(vector.Data()) % sizeof(uint64_t) == 0;
+  return vector.size() == 0 || reinterpret_cast<uintptr_t>(vector.Data()) % sizeof(uint64_t) == 0;
 }
 
 Status PackageVerifier::alignment() {

@@ -215,7 +215,7 @@ static ft::HostValue randomSegments(ft::SegmentsType type, int64_t longest) {
   int64_t tokens = type.getTokens(), most = type.getMaxSegments();
   llvm::SmallVector<int64_t> ends = {0};
   auto add = [&](int64_t end) {
-    end = std::min({end, tokens, ends.back() + longest});
+    end = std::min({end, tokens, ends.back() + std::min(longest, tokens)});
     if (end > ends.back() && int64_t(ends.size()) <= most)
       ends.push_back(end);
   };
