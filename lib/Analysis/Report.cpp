@@ -10,6 +10,9 @@
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/JSON.h"
+
+#include <algorithm>
 
 using namespace mlir;
 using namespace ftc;
@@ -18,16 +21,20 @@ static constexpr llvm::StringLiteral kReportAttr = "ft.report";
 
 using Pairs = std::vector<std::pair<std::string, int64_t>>;
 
-/// Appends the path with `*` for components that are numbers.
+/// Appends the text with `*` for the numbers that are components of a path: those behind a dot,
+/// unless a number stands before it too ("1.05 ms").
 static void appendPattern(std::string &text, StringRef path) {
-  for (size_t begin = 0; begin <= path.size();) {
-    size_t end = std::min(path.find('.', begin), path.size());
-    StringRef part = path.slice(begin, end);
-    bool number = begin > 0 && !part.empty() && llvm::all_of(part, llvm::isDigit);
-    text.append(number ? StringRef("*") : part);
-    if (end < path.size())
-      text += '.';
-    begin = end + 1;
+  auto inName = [](char c) { return llvm::isAlnum(c) || c == '_' || c == '-' || c == '*'; };
+  bool behindPath = false;
+  for (size_t begin = 0; begin < path.size();) {
+    StringRef part = path.drop_front(begin).take_while(inName);
+    bool number = !part.empty() && llvm::all_of(part, llvm::isDigit);
+    text.append(number && behindPath ? StringRef("*") : part);
+    begin += part.size();
+    bool dot = begin < path.size() && path[begin] == '.';
+    behindPath = dot && (behindPath || (!part.empty() && !number));
+    if (begin < path.size())
+      text += path[begin++];
   }
 }
 
@@ -37,13 +44,33 @@ std::string ftc::sitePattern(StringRef path) {
   return pattern;
 }
 
-static std::string bounded(StringRef text) {
-  return text.size() <= kMaxText ? text.str() : (text.take_front(kMaxText - 3) + "...").str();
+/// At most `most` bytes of well-formed UTF-8: what is not becomes U+FFFD, and no character is cut.
+static std::string bounded(StringRef text, size_t most = kMaxText) {
+  std::string whole = llvm::json::isUTF8(text) ? text.str() : llvm::json::fixUTF8(text);
+  if (whole.size() <= most)
+    return whole;
+  size_t end = most - 3;
+  while (end > 0 && (static_cast<unsigned char>(whole[end]) & 0xC0) == 0x80)
+    --end;
+  return whole.substr(0, end) + "...";
+}
+
+/// The first `kMaxCandidates`; what was chosen behind them takes the last one's place.
+static void keepChosen(std::vector<Candidate> &candidates) {
+  if (candidates.size() <= kMaxCandidates)
+    return;
+  auto end = candidates.begin() + kMaxCandidates;
+  auto chosen = [](const Candidate &candidate) { return candidate.chosen; };
+  auto behind = std::find_if(end, candidates.end(), chosen);
+  if (behind != candidates.end() && std::none_of(candidates.begin(), end, chosen))
+    std::swap(*(end - 1), *behind);
+  candidates.resize(kMaxCandidates);
 }
 
 //===-- Observing ---------------------------------------------------------===//
 
 void Observer::count(StringRef name, int64_t value) {
+  assert(!name.empty() && "a statistic has a name");
   auto [it, inserted] = statistics.try_emplace(name, report.statistics.size());
   if (inserted)
     report.statistics.emplace_back(name.str(), 0);
@@ -51,7 +78,7 @@ void Observer::count(StringRef name, int64_t value) {
 }
 
 void Observer::decide(StringRef question, StringRef site, std::vector<Candidate> candidates) {
-  candidates.resize(std::min(candidates.size(), kMaxCandidates));
+  keepChosen(candidates);
   // Most are repeats: those cost one key and no more strings.
   key.assign(question);
   key += '\0';
@@ -140,9 +167,14 @@ void Observer::commit(ModuleOp module) const {
 
 static std::optional<int64_t> readNumber(Attribute attribute) {
   auto number = dyn_cast_or_null<IntegerAttr>(attribute);
-  if (!number || number.getValue().getSignificantBits() > 64)
+  if (!number)
     return std::nullopt;
-  return number.getValue().getSExtValue();
+  llvm::APSInt value = number.getAPSInt(); // signless counts as unsigned there
+  if (!number.getType().isUnsignedInteger())
+    value.setIsSigned(true);
+  if (!value.isRepresentableByInt64())
+    return std::nullopt;
+  return value.getExtValue();
 }
 
 static Pairs readPairs(ArrayAttr array, size_t most) {
@@ -151,8 +183,8 @@ static Pairs readPairs(ArrayAttr array, size_t most) {
     auto pair = dyn_cast<ArrayAttr>(attribute);
     auto key = pair && pair.size() == 2 ? dyn_cast<StringAttr>(pair[0]) : StringAttr();
     std::optional<int64_t> value = key ? readNumber(pair[1]) : std::nullopt;
-    if (value && pairs.size() < most)
-      pairs.emplace_back(key.str(), *value);
+    if (value && !key.empty() && pairs.size() < most)
+      pairs.emplace_back(bounded(key), *value);
   }
   return pairs;
 }
@@ -168,9 +200,6 @@ static std::optional<Candidate> readCandidate(Attribute attribute) {
     return std::nullopt;
   Candidate candidate{bounded(name), bounded(why), chosen.getValue(),
                       readPairs(scores, kMaxScores)};
-  llvm::erase_if(candidate.scores, [](const auto &score) { return score.first.empty(); });
-  for (auto &[unit, value] : candidate.scores)
-    unit = bounded(unit);
   return candidate;
 }
 
@@ -185,9 +214,9 @@ static std::optional<Decision> readDecision(Attribute attribute) {
     return std::nullopt;
   Decision decision{bounded(question), bounded(site), *count, {}};
   for (Attribute part : candidates)
-    if (std::optional<Candidate> candidate = readCandidate(part);
-        candidate && decision.candidates.size() < kMaxCandidates)
+    if (std::optional<Candidate> candidate = readCandidate(part))
       decision.candidates.push_back(std::move(*candidate));
+  keepChosen(decision.candidates);
   if (decision.candidates.empty())
     return std::nullopt;
   return decision;
@@ -199,15 +228,15 @@ std::vector<PassReport> ftc::getReports(ModuleOp module) {
   for (Attribute attribute : array ? array.getValue() : ArrayRef<Attribute>()) {
     auto entry = dyn_cast<DictionaryAttr>(attribute);
     auto name = entry ? entry.getAs<StringAttr>("pass") : StringAttr();
-    if (!name)
+    if (!name || name.empty() || reports.size() == kMaxReports)
       continue;
     PassReport &report = reports.emplace_back();
-    report.pass = name.str();
-    report.statistics = readPairs(entry.getAs<ArrayAttr>("statistics"), SIZE_MAX);
+    report.pass = bounded(name);
+    report.statistics = readPairs(entry.getAs<ArrayAttr>("statistics"), kMaxStatistics);
     if (auto remarks = entry.getAs<ArrayAttr>("remarks"))
       for (Attribute remark : remarks)
-        if (auto text = dyn_cast<StringAttr>(remark))
-          report.remarks.push_back(text.str());
+        if (auto text = dyn_cast<StringAttr>(remark); text && report.remarks.size() < kMaxRemarks)
+          report.remarks.push_back(bounded(text, kMaxRemark));
     if (auto decisions = entry.getAs<ArrayAttr>("decisions"))
       for (Attribute part : decisions)
         if (std::optional<Decision> decision = readDecision(part);

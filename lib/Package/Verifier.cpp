@@ -20,6 +20,7 @@ constexpr int64_t int32Limit = INT32_MAX;
 // More per thread than any kernel can have a use for.
 constexpr uint64_t scratchLimit = uint64_t{1} << 32;
 // The bounds of ftc/Analysis/Report.h, which this room does not see.
+constexpr uint32_t maxReports = 1024, maxStatistics = 1024, maxRemarks = 128, maxRemark = 1000;
 constexpr uint32_t maxDecisions = 128, maxCandidates = 12, maxScores = 4, maxReportText = 200;
 
 bool isHash(const flatbuffers::String *text) {
@@ -233,11 +234,16 @@ Status PackageVerifier::files() {
 }
 
 Status PackageVerifier::passes() {
+  if (root.passes()->size() > maxReports)
+    return fail("passes", std::to_string(root.passes()->size()) + " of them, more than " +
+                              std::to_string(maxReports));
   for (uint32_t i = 0; i < root.passes()->size(); ++i) {
     const package::Pass &pass = *root.passes()->Get(i);
+    std::string where = "pass " + std::to_string(i);
+    if (Status status = sentences(pass, where); !status)
+      return status;
     if (!pass.decisions())
       continue;
-    std::string where = "pass " + std::to_string(i);
     if (pass.decisions()->size() > maxDecisions)
       return fail(where, "has " + std::to_string(pass.decisions()->size()) +
                              " decisions, more than " + std::to_string(maxDecisions));
@@ -247,6 +253,29 @@ Status PackageVerifier::passes() {
           !status)
         return status;
   }
+  return Status::ok();
+}
+
+Status PackageVerifier::sentences(const package::Pass &pass, const std::string &where) {
+  auto named = [](const flatbuffers::String &text) {
+    return text.size() > 0 && text.size() <= maxReportText;
+  };
+  std::string bounds = " is empty or longer than " + std::to_string(maxReportText) + " bytes";
+  if (!named(*pass.name()))
+    return fail(where, "the name" + bounds);
+  uint32_t statistics = pass.statistics() ? pass.statistics()->size() : 0;
+  uint32_t remarks = pass.remarks() ? pass.remarks()->size() : 0;
+  if (statistics > maxStatistics || remarks > maxRemarks)
+    return fail(where, "has " + std::to_string(statistics) + " statistics and " +
+                           std::to_string(remarks) + " remarks, more than " +
+                           std::to_string(maxStatistics) + " or " + std::to_string(maxRemarks));
+  for (uint32_t i = 0; i < statistics; ++i)
+    if (!named(*pass.statistics()->Get(i)->name()))
+      return fail(where + ", statistic " + std::to_string(i), "the name" + bounds);
+  for (uint32_t i = 0; i < remarks; ++i)
+    if (pass.remarks()->Get(i)->size() > maxRemark)
+      return fail(where + ", remark " + std::to_string(i),
+                  "is longer than " + std::to_string(maxRemark) + " bytes");
   return Status::ok();
 }
 

@@ -46,6 +46,7 @@ private:
   Status memory();
   Status files();
   Status passes();
+  Status sentences(const package::Pass &pass, const std::string &where);
   Status decision(const package::Decision &decision, const std::string &where);
 
   Error fail(const std::string &where, const std::string &message) const {

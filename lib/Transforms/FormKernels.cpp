@@ -48,11 +48,6 @@ struct Considered {
   StringRef why;
 };
 
-int64_t bytesOf(Value value) {
-  auto tensor = dyn_cast<RankedTensorType>(value.getType());
-  return tensor ? tensor.getNumElements() * (tensor.getElementTypeBitWidth() / 8) : 0;
-}
-
 /// The family of a kernel that computes `op`, for ops that are no kernel structure themselves.
 std::optional<KernelFamily> familyOf(Operation *op) {
   return llvm::TypeSwitch<Operation *, std::optional<KernelFamily>>(op)
@@ -264,7 +259,7 @@ private:
       bool known = llvm::any_of(considered, [&](auto &other) { return other.group == group; });
       if (!group || known || (group == own && own->ops.front() == op))
         return;
-      int64_t bytes = bytesOf(value) * (!reads && value.hasOneUse() ? 2 : 1);
+      int64_t bytes = ft::tensorBytes(value.getType()) * (!reads && value.hasOneUse() ? 2 : 1);
       considered.push_back({group, reads, bytes, group == own ? "" : whyNot(*group, op, reads)});
       if (group == own)
         bytesSaved += bytes;

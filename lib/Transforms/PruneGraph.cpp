@@ -37,11 +37,6 @@ static bool isInputGradient(Operation *op) {
          isa<RMSNormGradOp, LinearCrossEntropyGradInputOp>(op);
 }
 
-static int64_t bytesOf(Type type) {
-  auto tensor = dyn_cast<RankedTensorType>(type);
-  return tensor ? tensor.getNumElements() * (tensor.getElementTypeBitWidth() / 8) : 0;
-}
-
 /// Bytes of the forward's values that the backward reads: written before the boundary, read behind.
 static int64_t savedBytes(Block &block) {
   auto boundaries = block.getOps<BoundaryOp>();
@@ -59,7 +54,7 @@ static int64_t savedBytes(Block &block) {
         return boundary->isBeforeInBlock(user) && !user->hasTrait<OpTrait::IsTerminator>();
       });
       if (saved)
-        bytes += bytesOf(result.getType());
+        bytes += ft::tensorBytes(result.getType());
     }
   }
   return bytes;
@@ -131,7 +126,7 @@ struct PruneGraphPass : ft::impl::PruneGraphBase<PruneGraphPass> {
       ++kinds[op.getName().stripDialect().str()];
       if (isWeightGradient(&op)) {
         ++dropped.weightGradients;
-        dropped.weightGradientBytes += bytesOf(op.getResult(0).getType());
+        dropped.weightGradientBytes += ft::tensorBytes(op.getResult(0).getType());
       }
       op.erase();
     }
@@ -156,7 +151,7 @@ struct PruneGraphPass : ft::impl::PruneGraphBase<PruneGraphPass> {
       Candidate candidate{weight ? "gradient of the weight" : "gradient of the input",
                           why.str(),
                           kept,
-                          {{"bytes", bytesOf(op->getResult(0).getType())}}};
+                          {{"bytes", ft::tensorBytes(op->getResult(0).getType())}}};
       if (auto costed = dyn_cast<CostOpInterface>(op))
         candidate.scores.emplace_back("FLOP", costed.getCost().flops);
       sites[getSite(op)].push_back(std::move(candidate));

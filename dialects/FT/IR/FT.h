@@ -56,6 +56,10 @@ Indexing indexingByType(mlir::Type operand, mlir::Type result);
 /// touches each operand and result once.
 Cost elementwiseCost(mlir::Operation *op, int64_t flopsPerElement);
 
+/// Bytes of a tensor of numbers; 0 for every other type, for shapes not known, and for `index`,
+/// whose width is the target's.
+int64_t tensorBytes(mlir::Type type);
+
 /// The module path that an op carries, or the empty string.
 llvm::StringRef getSite(mlir::Operation *op);
 

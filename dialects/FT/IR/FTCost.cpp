@@ -12,15 +12,19 @@ static int64_t elementsOf(Type type) {
   return tensor ? tensor.getNumElements() : 0;
 }
 
+int64_t ftc::ft::tensorBytes(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor || !tensor.hasStaticShape() || !tensor.getElementType().isIntOrFloat())
+    return 0;
+  return tensor.getNumElements() * llvm::divideCeil(tensor.getElementTypeBitWidth(), 8);
+}
+
 /// Bytes of all operands and results, each once.
 static int64_t trafficOf(Operation *op) {
   int64_t bytes = 0;
-  auto add = [&](Type type) {
-    if (auto tensor = dyn_cast<RankedTensorType>(type))
-      bytes += tensor.getNumElements() * (tensor.getElementTypeBitWidth() / 8);
-  };
-  llvm::for_each(op->getOperandTypes(), add);
-  llvm::for_each(op->getResultTypes(), add);
+  for (Type type : llvm::concat<Type>(llvm::to_vector(op->getOperandTypes()),
+                                      llvm::to_vector(op->getResultTypes())))
+    bytes += tensorBytes(type);
   return bytes;
 }
 

@@ -15,10 +15,14 @@
 namespace ftc {
 
 // What a report holds at most; the package's verifier has the same bounds.
-inline constexpr size_t kMaxDecisions = 128; ///< of a pass
-inline constexpr size_t kMaxCandidates = 12; ///< of a decision
-inline constexpr size_t kMaxScores = 4;      ///< of a candidate
-inline constexpr size_t kMaxText = 200;      ///< bytes of a question, site, name, unit or reason
+inline constexpr size_t kMaxReports = 1024;    ///< of a module
+inline constexpr size_t kMaxStatistics = 1024; ///< of a pass
+inline constexpr size_t kMaxRemarks = 128;     ///< of a pass
+inline constexpr size_t kMaxRemark = 1000;     ///< bytes of a remark
+inline constexpr size_t kMaxDecisions = 128;   ///< of a pass
+inline constexpr size_t kMaxCandidates = 12;   ///< of a decision
+inline constexpr size_t kMaxScores = 4;        ///< of a candidate
+inline constexpr size_t kMaxText = 200;        ///< bytes of a question, site, name, unit or reason
 
 /// One way to settle a question.
 struct Candidate {
@@ -74,7 +78,7 @@ private:
 /// The reports so far, in the order in which the passes ran, within the bounds above.
 std::vector<PassReport> getReports(mlir::ModuleOp module);
 
-/// The path with `*` for every component that is a number.
+/// The path, or a sentence with paths, with `*` for every component that is a number.
 std::string sitePattern(llvm::StringRef path);
 
 /// "1.9 GiB", "224.0 KiB", "12 B".

@@ -27,6 +27,8 @@ TEST(Report, SitePattern) {
   EXPECT_EQ(sitePattern("lm_head"), "lm_head");
   EXPECT_EQ(sitePattern(""), "");
   EXPECT_EQ(sitePattern("a..1."), "a..*.");
+  EXPECT_EQ(sitePattern("behind fc1.3.x (layers.1)"), "behind fc1.*.x (layers.*)");
+  EXPECT_EQ(sitePattern("1.05 ms for 2.5.7"), "1.05 ms for 2.5.7");
 }
 
 TEST(Report, StatisticsAddUpInOrderOfMention) {
@@ -208,6 +210,48 @@ TEST_F(OnModule, TooMuch) {
   EXPECT_EQ(decision.candidates[0].why.size(), kMaxText);
   ASSERT_EQ(decision.candidates[0].scores.size(), kMaxScores);
   EXPECT_EQ(decision.candidates[0].scores[0].first.size(), kMaxText);
+}
+
+// Numbers as they are written, sentences and names within their bounds, text as UTF-8.
+TEST_F(OnModule, OddParts) {
+  std::string accents;
+  for (int i = 0; i < 150; ++i)
+    accents += "\xC3\xA9"; // 300 bytes of two-byte letters
+  std::vector<PassReport> reports = getReports(
+      *parse("[{pass = \"p\", statistics = [[\"a\", 200 : ui8], [\"\", 1], [\"b\", -3 : i8], "
+             "[\"c\", 18446744073709551615 : ui64]], remarks = [\"" +
+             std::string(5000, 'r') + "\", \"\\FFx\", \"" + accents +
+             "\"], decisions = [{candidates = [[\"c\", true, \"" + accents +
+             "\", []]], count = 1, question = \"q\", site = \"s\"}]}, {pass = \"\"}]"));
+  ASSERT_EQ(reports.size(), 1u);
+  std::vector<std::pair<std::string, int64_t>> expected = {{"a", 200}, {"b", -3}};
+  EXPECT_EQ(reports[0].statistics, expected);
+  ASSERT_EQ(reports[0].remarks.size(), 3u);
+  EXPECT_EQ(reports[0].remarks[0].size(), kMaxRemark);
+  EXPECT_EQ(reports[0].remarks[1], "\xEF\xBF\xBDx");
+  EXPECT_EQ(reports[0].remarks[2], accents);
+  const std::string &why = reports[0].decisions[0].candidates[0].why;
+  EXPECT_EQ(why, accents.substr(0, 196) + "...");
+}
+
+// What was chosen is listed, wherever it stood.
+TEST_F(OnModule, ChosenBehindTheLast) {
+  std::vector<Candidate> many(20, Candidate{"no", "", false, {}});
+  many[15] = {"yes", "", true, {}};
+  Observer observer("p");
+  observer.decide("q", "s", many);
+  std::vector<Candidate> kept = observer.get().decisions[0].candidates;
+  ASSERT_EQ(kept.size(), kMaxCandidates);
+  EXPECT_TRUE(kept.back().chosen);
+  EXPECT_EQ(kept.back().name, "yes");
+  std::string candidates;
+  for (int i = 0; i < 20; ++i)
+    candidates +=
+        std::string(i ? ", " : "") + "[\"c\", " + (i == 19 ? "true" : "false") + ", \"\", []]";
+  std::vector<PassReport> reports =
+      getReports(*parse("[{pass = \"p\", decisions = [{candidates = [" + candidates +
+                        "], count = 1, question = \"q\", site = \"s\"}]}]"));
+  EXPECT_TRUE(reports[0].decisions[0].candidates.back().chosen);
 }
 
 } // namespace

@@ -357,6 +357,20 @@ INSTANTIATE_TEST_SUITE_P(Files, Refused, ::testing::ValuesIn(files));
 package::DecisionT &decisionOf(P &p) { return *p.passes[0]->decisions[0]; }
 
 const Refusal passes[] = {
+    {"pass_name", [](P &p) { p.passes[0]->name = ""; }, "pass 0: the name is empty or longer"},
+    {"too_many_passes",
+     [](P &p) {
+       while (p.passes.size() < 1025)
+         p.passes.push_back(std::make_unique<package::PassT>(*p.passes[0]));
+     },
+     "passes: 1025 of them, more than 1024"},
+    {"statistic_name",
+     [](P &p) { p.passes[0]->statistics.push_back(std::make_unique<package::StatisticT>()); },
+     "the name is empty or longer than 200 bytes"},
+    {"too_many_remarks", [](P &p) { p.passes[0]->remarks.assign(129, "r"); },
+     "and 129 remarks, more than 1024 or 128"},
+    {"long_remark", [](P &p) { p.passes[0]->remarks.assign(1, std::string(1001, 'r')); },
+     "remark 0: is longer than 1000 bytes"},
     {"question", [](P &p) { decisionOf(p).question = ""; },
      "pass 0, decision 0: the question is empty"},
     {"long_question", [](P &p) { decisionOf(p).question.assign(201, 'q'); },
