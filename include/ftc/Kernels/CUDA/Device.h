@@ -38,7 +38,7 @@ struct f16 {
 FTC_DEVICE float asFloat(unsigned bits) {
 #ifdef FTC_ON_CPU
   float value;
-  __builtin_memcpy(&value, &bits, sizeof value);
+  memcpy(&value, &bits, sizeof value);
   return value;
 #else
   return __uint_as_float(bits);
@@ -48,7 +48,7 @@ FTC_DEVICE float asFloat(unsigned bits) {
 FTC_DEVICE unsigned asBits(float value) {
 #ifdef FTC_ON_CPU
   unsigned bits;
-  __builtin_memcpy(&bits, &value, sizeof bits);
+  memcpy(&bits, &value, sizeof bits);
   return bits;
 #else
   return __float_as_uint(value);
@@ -179,7 +179,7 @@ template <typename T, int N> FTC_DEVICE Vector<T, N> loadVector(const T *p) {
   detail::checkAccess<int(sizeof(T)) * N>(p);
   Word word = *reinterpret_cast<const Word *>(p);
   Vector<T, N> vector;
-  __builtin_memcpy(&vector, &word, sizeof vector);
+  memcpy(&vector, &word, sizeof vector);
   return vector;
 }
 
@@ -191,7 +191,7 @@ template <typename T, int N> FTC_DEVICE Vector<T, N> loadReadOnlyVector(const T 
   using Word = typename detail::WordOf<int(sizeof(T)) * N>::Type;
   Word word = __ldg(reinterpret_cast<const Word *>(p));
   Vector<T, N> vector;
-  __builtin_memcpy(&vector, &word, sizeof vector);
+  memcpy(&vector, &word, sizeof vector);
   return vector;
 #endif
 }
@@ -200,7 +200,7 @@ template <typename T, int N> FTC_DEVICE void storeVector(T *p, const Vector<T, N
   using Word = typename detail::WordOf<int(sizeof(T)) * N>::Type;
   detail::checkAccess<int(sizeof(T)) * N>(p);
   Word word;
-  __builtin_memcpy(&word, &vector, sizeof vector);
+  memcpy(&word, &vector, sizeof vector);
   *reinterpret_cast<Word *>(p) = word;
 }
 
@@ -228,7 +228,7 @@ template <int N> FTC_DEVICE Vector<bf16, N> packAll(const float *values) {
   for (int i = 0; i < N / 2; ++i)
     words[i] = packBf16(values[2 * i], values[2 * i + 1]);
   Vector<bf16, N> vector;
-  __builtin_memcpy(&vector, words, sizeof vector);
+  memcpy(&vector, words, sizeof vector);
   return vector;
 }
 } // namespace detail
