@@ -7,6 +7,7 @@
 #include "dialects/Launch/IR/Launch.h"
 #include "ftc/Analysis/Lifetimes.h"
 #include "ftc/Analysis/Report.h"
+#include "ftc/Analysis/StateLayout.h"
 #include "ftc/Package/CpuAbi.h"
 #include "ftc/Package/Package.h"
 
@@ -173,12 +174,11 @@ private:
   /// Offsets in the state region, and whose moments and accumulators they are: by their names
   /// (`ft-build-backward` makes them).
   void placeState() {
-    uint64_t offset = 0;
+    const StateLayout layout = StateLayout::of(module);
     for (auto &tensor : out.tensors) {
       if (tensor->role == package::Role::base)
         continue;
-      tensor->offset = offset;
-      offset += alignedBytes(tensor->bytes);
+      tensor->offset = layout.places.lookup(tensor->name).offset;
       llvm::StringRef name = tensor->name;
       for (llvm::StringRef suffix : {".grad", ".exp_avg", ".exp_avg_sq"})
         if (tensor->role != package::Role::trainable && name.ends_with(suffix)) {
@@ -187,7 +187,7 @@ private:
             tensor->owner = owner->second;
         }
     }
-    stateBytes = offset;
+    stateBytes = layout.bytes;
   }
 
   LogicalResult kernel(KernelOp op) {

@@ -1,0 +1,415 @@
+//===- KernelPrinter.cpp - one kernel as CUDA C++ -------------------------===//
+// One function per family chooses the launch shape and prints the call of the family's template.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "KernelPrinter.h"
+
+#include "ScalarPrinter.h"
+#include "ftc/Kernels/CUDA/AttentionShape.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace ftc;
+using namespace ftc::cuda;
+using launch::Access;
+using launch::Family;
+using launch::Indexing;
+using launch::KernelOp;
+
+std::string cuda::elementName(Type type) {
+  if (type.isBF16())
+    return "ftc::bf16";
+  if (type.isF16())
+    return "ftc::f16";
+  return type.isInteger(32) ? "int" : "float";
+}
+
+std::string cuda::printedName(KernelOp kernel, bool batched) {
+  return kernel.getSymName().str() + (batched ? "_batched" : "");
+}
+
+/// What rowReduce and crossEntropy want: a number per warp and sum, rounded up to 16 bytes.
+static int64_t rowReduceSharedBytes(int64_t threads, int64_t terms) {
+  return llvm::alignTo(threads / 32 * terms * sizeof(float), 16);
+}
+static int64_t crossEntropySharedBytes(int64_t threads) {
+  return llvm::alignTo(2 * (threads / 32) * sizeof(float), 16);
+}
+
+namespace {
+std::string number(int64_t value) { return std::to_string(value); }
+std::string boolean(bool value) { return value ? "true" : "false"; }
+
+class Printer {
+public:
+  Printer(KernelOp kernel, bool batched, StringRef comment)
+      : kernel(kernel), batched(batched), comment(comment) {}
+
+  FailureOr<PrintedKernel> print() {
+    nameArguments();
+    if (failed(printFamily()))
+      return failure();
+    printed.text = structure + comment.str() + signature() + structureEnd();
+    return std::move(printed);
+  }
+
+private:
+  //===-- Arguments -------------------------------------------------------===//
+
+  launch::ArgAttr arg(unsigned index) { return kernel.getArg(index); }
+  static bool reads(launch::ArgAttr arg) { return arg.getAccess() != Access::write; }
+  static bool writes(launch::ArgAttr arg) { return arg.getAccess() != Access::read; }
+  Type element(unsigned index) { return arg(index).getType().getElementType(); }
+  int64_t size(unsigned index, unsigned dimension) {
+    return arg(index).getType().getDimSize(dimension);
+  }
+
+  /// x0, x1 for what is read, y0 for what is written, u0 for what is both; row0, column0, scalar0.
+  void nameArguments() {
+    llvm::StringMap<unsigned> counts;
+    for (unsigned i = 0; i < kernel.getNumArgs(); ++i) {
+      StringRef prefix = "";
+      switch (arg(i).getIndexing()) {
+      case Indexing::element:
+      case Indexing::whole:
+        prefix = arg(i).getAccess() == Access::read    ? "x"
+                 : arg(i).getAccess() == Access::write ? "y"
+                                                       : "u";
+        break;
+      case Indexing::row:
+        prefix = "row";
+        break;
+      case Indexing::column:
+        prefix = "column";
+        break;
+      case Indexing::scalar:
+        prefix = "scalar";
+        break;
+      }
+      names.push_back(prefix.str() + number(counts[prefix]++));
+    }
+  }
+
+  /// Names with a meaning, for families whose arguments have one.
+  void nameArguments(std::initializer_list<StringRef> given) {
+    for (auto [name, meaning] : llvm::zip(names, given))
+      name = meaning.str();
+  }
+
+  std::string pointerType(unsigned index) {
+    return std::string(writes(arg(index)) ? "" : "const ") + elementName(element(index)) + " *";
+  }
+
+  /// "ftc::read(x0)": how a stream template is to use an argument.
+  std::string stream(unsigned index) {
+    static constexpr const char *access[] = {"read", "write", "update"};
+    static constexpr const char *indexing[] = {"", "Row", "Column", "Scalar", ""};
+    return std::string("ftc::") + access[(int)arg(index).getAccess()] +
+           indexing[(int)arg(index).getIndexing()] + "(" + names[index] + ")";
+  }
+  std::string streams() {
+    std::string list;
+    for (unsigned i = 0; i < names.size(); ++i)
+      list += ", " + stream(i);
+    return list;
+  }
+  std::string plainArguments() {
+    std::string list;
+    for (const std::string &name : names)
+      list += ", " + name;
+    return list;
+  }
+
+  //===-- The kernel around the call --------------------------------------===//
+
+  std::string signature() {
+    std::string text = "FTC_KERNEL(" + printedName(kernel, batched) + ", " +
+                       number(printed.threads);
+    if (batched) {
+      text += ", const ftc::BatchItem *batch, const long long *firstBlock, long long count) {\n"
+              "  const long long item = ftc::batchIndex(firstBlock, count, blockIdx.x);\n"
+              "  const long long block = blockIdx.x - firstBlock[item];\n"
+              "  const long long grid = batch[item].grid;\n";
+      for (unsigned i = 0; i < names.size(); ++i)
+        text += "  " + pointerType(i) + names[i] + " = static_cast<" + pointerType(i) +
+                ">(batch[item].arguments[" + number(i) + "]);\n";
+      return text + "  " + call + "\n";
+    }
+    for (unsigned i = 0; i < names.size(); ++i)
+      text += ",\n           " + pointerType(i) + "__restrict__ " + names[i];
+    return text + ",\n           long long grid) {\n  const long long block = blockIdx.x;\n  " +
+           (usesGrid ? "" : "(void)grid;\n  ") + call + "\n";
+  }
+  static std::string structureEnd() { return "}\n"; }
+
+  /// `struct NAME_body { ... };`: the scalar regions. Printed once, with the plain kernel or with the
+  /// batched one where there is no plain one.
+  void beginBody(StringRef constants = "") {
+    structure = "struct " + printedName(kernel, batched) + "_body {\n" + constants.str();
+  }
+  LogicalResult addFunction(unsigned region, StringRef head, const std::vector<std::string> &inputs,
+                            const std::vector<std::string> &results) {
+    FailureOr<std::string> body = printRegion(kernel.getBodies()[region], inputs, results, "    ");
+    if (failed(body))
+      return failure();
+    structure += "  static FTC_DEVICE " + head.str() + " {\n" + *body + "  }\n";
+    return success();
+  }
+  std::string bodyName() { return printedName(kernel, batched) + "_body"; }
+
+  static std::vector<std::string> elements(StringRef array, unsigned count) {
+    std::vector<std::string> names;
+    for (unsigned i = 0; i < count; ++i)
+      names.push_back((array + "[" + Twine(i) + "]").str());
+    return names;
+  }
+  static std::vector<std::string> joined(std::vector<std::string> a,
+                                         const std::vector<std::string> &b) {
+    llvm::append_range(a, b);
+    return a;
+  }
+  unsigned count(llvm::function_ref<bool(launch::ArgAttr)> wanted) {
+    unsigned result = 0;
+    for (unsigned i = 0; i < kernel.getNumArgs(); ++i)
+      result += wanted(arg(i));
+    return result;
+  }
+  unsigned yielded(unsigned region) {
+    return kernel.getBodies()[region].front().getTerminator()->getNumOperands();
+  }
+
+  //===-- Families --------------------------------------------------------===//
+
+  LogicalResult printFamily() {
+    switch (kernel.getFamily()) {
+    case Family::map:
+      return printMap();
+    case Family::row_reduce:
+      return printRowReduce();
+    case Family::col_reduce:
+      return printColReduce();
+    case Family::rope:
+      return printRope();
+    case Family::embedding:
+      return printEmbedding();
+    case Family::embedding_grad:
+      return printEmbeddingGrad();
+    case Family::cross_entropy:
+      return printCrossEntropy();
+    case Family::attention:
+    case Family::attention_grad_query:
+    case Family::attention_grad_key_value:
+      return printAttention();
+    case Family::attention_delta:
+      return printAttentionDelta();
+    case Family::gemm:
+      break;
+    }
+    return kernel.emitOpError("of family ")
+           << launch::stringifyFamily(kernel.getFamily()) << " has no code on the cuda target";
+  }
+
+  /// Columns of a kernel over rows; 0 where none of its arguments has any.
+  int64_t columns() {
+    for (unsigned i = 0; i < kernel.getNumArgs(); ++i) {
+      MemRefType type = arg(i).getType();
+      if (arg(i).getIndexing() == Indexing::element && type.getRank() == 2)
+        return type.getDimSize(1);
+      if (arg(i).getIndexing() == Indexing::column)
+        return type.getDimSize(0);
+    }
+    return 0;
+  }
+
+  LogicalResult printMap() {
+    printed.header = "Map.h";
+    beginBody();
+    if (failed(addFunction(0, "void element(const float *in, float *out)",
+                           elements("in", count(reads)), elements("out", count(writes)))))
+      return failure();
+    structure += "};\n";
+    constexpr int64_t perThread = 8;
+    bool rows = false;
+    for (unsigned i = 0; i < kernel.getNumArgs(); ++i)
+      rows |= arg(i).getIndexing() == Indexing::row || arg(i).getIndexing() == Indexing::column;
+    if (!rows) {
+      printed.items = printed.threads * perThread;
+      call = "ftc::map<" + bodyName() + ", " + number(printed.threads) + ">(block, grid" +
+             streams() + ");";
+      return success();
+    }
+    int64_t width = std::max<int64_t>(columns(), 1);
+    printed.items = std::max<int64_t>(1, printed.threads * perThread / width);
+    call = "ftc::mapRows<" + bodyName() + ", " + number(printed.threads) + ", " + number(width) +
+           ", " + number(printed.items) + ">(block, grid" + streams() + ");";
+    return success();
+  }
+
+  LogicalResult printRowReduce() {
+    printed.header = "RowReduce.h";
+    unsigned terms = yielded(0), rows = yielded(1), reading = count(reads);
+    unsigned byRow = count([](launch::ArgAttr arg) {
+      return reads(arg) &&
+             (arg.getIndexing() == Indexing::row || arg.getIndexing() == Indexing::scalar);
+    });
+    beginBody("  static constexpr int terms = " + number(terms) + ", rows = " + number(rows) +
+              ";\n");
+    if (failed(addFunction(0, "void term(const float *in, float *term)", elements("in", reading),
+                           elements("term", terms))) ||
+        failed(addFunction(1, "void finish(const float *in, const float *sum, float *row)",
+                           joined(elements("in", byRow), elements("sum", terms)),
+                           elements("row", rows))) ||
+        failed(addFunction(2, "void element(const float *in, const float *row, float *out)",
+                           joined(elements("in", reading), elements("row", rows)),
+                           elements("out", count(writes)))))
+      return failure();
+    structure += "};\n";
+    // Eight elements a thread keep a row in registers; a warp at least, for its shuffles.
+    int64_t width = std::max<int64_t>(columns(), 1);
+    int64_t perRow = std::clamp<int64_t>(llvm::PowerOf2Ceil(llvm::divideCeil(width, 8)), 32, 512);
+    int64_t rowsPerBlock = std::max<int64_t>(1, 256 / perRow);
+    printed.threads = perRow * rowsPerBlock;
+    printed.items = rowsPerBlock;
+    printed.sharedBytes = rowReduceSharedBytes(printed.threads, terms);
+    call = "ftc::rowReduce<" + bodyName() + ", " + number(printed.threads) + ", " + number(width) +
+           ", " + number(rowsPerBlock) + ">(block, grid" + streams() + ");";
+    return success();
+  }
+
+  LogicalResult printColReduce() {
+    printed.header = "ColReduce.h";
+    unsigned last = kernel.getNumArgs() - 1;
+    beginBody();
+    if (failed(addFunction(0, "float term(const float *in)",
+                           elements("in", count(reads) - reads(arg(last))), {"return"})))
+      return failure();
+    structure += "};\n";
+    int64_t rows = 1;
+    for (unsigned i = 0; i < last; ++i)
+      if (arg(i).getIndexing() == Indexing::element || arg(i).getIndexing() == Indexing::row)
+        rows = size(i, 0);
+    printed.items = 32;
+    printed.sharedBytes = printed.threads * sizeof(float);
+    usesGrid = false;
+    call = "ftc::colReduce<" + bodyName() + ", " + number(printed.threads) + ", " + number(rows) +
+           ", " + number(size(last, 0)) + ">(block" + streams() + ");";
+    return success();
+  }
+
+  LogicalResult printRope() {
+    printed.header = "Rope.h";
+    bool inPlace = kernel.getNumArgs() == 4;
+    unsigned table = inPlace ? 1 : 2;
+    inPlace ? nameArguments({"x", "cosines", "sines", "positions"})
+            : nameArguments({"x", "y", "cosines", "sines", "positions"});
+    printed.threads = 128;
+    call = "ftc::rope<" + number(printed.threads) + ", " + number(kernel.getIntParam("head_dim")) +
+           ", " + number(size(table, 1)) + ", " + number(size(0, 1)) + ", " +
+           boolean(kernel.getIntParam("transposed")) + ">(block, grid, " +
+           (inPlace ? "ftc::update(x)" : "ftc::read(x), ftc::write(y)") +
+           ", cosines, sines, positions);";
+    return success();
+  }
+
+  LogicalResult printEmbedding() {
+    printed.header = "Embedding.h";
+    nameArguments({"ids", "table", "out"});
+    printed.threads = 128;
+    call = "ftc::embedding<" + number(printed.threads) + ", " + number(size(1, 1)) +
+           ">(block, grid" + plainArguments() + ");";
+    return success();
+  }
+
+  LogicalResult printEmbeddingGrad() {
+    printed.header = "Embedding.h";
+    nameArguments({"ids", "grad", "out"});
+    printed.threads = printed.items = 128;
+    usesGrid = false;
+    call = "ftc::embeddingGrad<" + number(printed.threads) + ", " + number(size(0, 0)) + ", " +
+           number(size(1, 1)) + ", " + number(size(2, 0)) + ", " +
+           boolean(arg(2).getAccess() == Access::readwrite) + ">(block" + plainArguments() + ");";
+    return success();
+  }
+
+  LogicalResult printCrossEntropy() {
+    printed.header = "CrossEntropy.h";
+    bool gradient = kernel.getIntParam("gradient"), loss = kernel.getIntParam("loss");
+    gradient ? nameArguments({"logits", "targets", "invItems", "seed", "nll"})
+             : nameArguments({"logits", "targets", "nll"});
+    int64_t vocabulary = size(0, 1);
+    printed.threads =
+        std::clamp<int64_t>(llvm::PowerOf2Ceil(llvm::divideCeil(vocabulary, 8)), 32, 512);
+    printed.sharedBytes = crossEntropySharedBytes(printed.threads);
+    call = "ftc::crossEntropy<" + number(printed.threads) + ", " + number(vocabulary) + ", " +
+           boolean(gradient) + ", " + boolean(loss) + ">(block, grid" + plainArguments() + ");";
+    return success();
+  }
+
+  /// The block's own tile is the launch's, which its grid counts; the tile that it visits is free,
+  /// and 32 rows of it keep the gradients' sums in registers.
+  LogicalResult printAttention() {
+    Family family = kernel.getFamily();
+    bool forward = family == Family::attention, byKey = family == Family::attention_grad_key_value;
+    printed.header = forward ? "Attention.h" : "AttentionGrad.h";
+    forward ? nameArguments({"q", "k", "v", "segmentBegin", "out", "lse"})
+    : byKey ? nameArguments({"q", "k", "v", "grad", "lse", "delta", "segmentBegin", "segmentEnd"})
+            : nameArguments({"q", "k", "v", "grad", "lse", "delta", "segmentBegin", "dq"});
+    int64_t headDim = kernel.getIntParam("head_dim"), tokens = size(0, 0);
+    int64_t queryTile = kernel.getIntParam("query_tile"), keyTile = kernel.getIntParam("key_tile");
+    (byKey ? queryTile : keyTile) = forward ? 64 : 32;
+    AttentionShape shape{forward ? AttentionFamily::forward
+                         : byKey ? AttentionFamily::gradKeyValue
+                                 : AttentionFamily::gradQuery,
+                         element(0).isBF16(), (int)headDim, (int)queryTile, (int)keyTile};
+    constexpr int64_t mostShared = 227 * 1024;
+    while (shape.sharedBytes() > mostShared && (byKey ? shape.queryTile : shape.keyTile) > 4)
+      (byKey ? shape.queryTile : shape.keyTile) /= 2;
+    if (!shape.isValid() || shape.sharedBytes() > mostShared)
+      return kernel.emitOpError("has heads of ")
+             << headDim << " columns and tiles of " << (byKey ? keyTile : queryTile)
+             << " rows, which the cuda target has no shared memory or threads for";
+    printed.threads = shape.threads();
+    printed.sharedBytes = shape.sharedBytes();
+    usesGrid = false;
+    static constexpr const char *names[] = {"attention", "attentionGradQuery",
+                                            "attentionGradKeyValue"};
+    call = std::string("ftc::") + names[(int)shape.family] + "<" + elementName(element(0)) + ", " +
+           number(size(0, 1) / headDim) + ", " + number(size(1, 1) / headDim) + ", " +
+           number(headDim) + ", " + number(shape.queryTile) + ", " + number(shape.keyTile) + ", " +
+           number(tokens);
+    if (byKey)
+      call += ", " + boolean(kernel.getIntParam("has_key")) + ", " +
+              boolean(kernel.getIntParam("has_value"));
+    call += ">(block, " + floatLiteral(kernel.getFloatParam("scale", 1.0)) + plainArguments() +
+            ");";
+    return success();
+  }
+
+  LogicalResult printAttentionDelta() {
+    printed.header = "AttentionGrad.h";
+    nameArguments({"out", "grad", "delta"});
+    int64_t headDim = kernel.getIntParam("head_dim");
+    int64_t heads = size(0, 1) / headDim;
+    AttentionDeltaShape shape{element(0).isBF16(), (int)heads, (int)headDim};
+    printed.threads = shape.threads();
+    printed.items = shape.rows();
+    call = "ftc::attentionDelta<" + elementName(element(0)) + ", " + number(heads) + ", " +
+           number(headDim) + ">(block, grid" + plainArguments() + ");";
+    return success();
+  }
+
+  KernelOp kernel;
+  bool batched;
+  StringRef comment;
+  PrintedKernel printed;
+  std::vector<std::string> names;
+  std::string structure, call;
+  bool usesGrid = true;
+};
+} // namespace
+
+FailureOr<PrintedKernel> cuda::printKernel(KernelOp kernel, bool batched, StringRef comment) {
+  return Printer(kernel, batched, comment).print();
+}
