@@ -59,6 +59,7 @@ public:
       out.passes.push_back(std::move(pass));
     }
     out.code.assign(contents.code.begin(), contents.code.end());
+    cudaContents();
     return finishPackage(out);
   }
 
@@ -96,7 +97,7 @@ private:
     out.compiler = "ftc " FTC_VERSION;
     out.target = contents.target;
     out.arch = contents.arch;
-    out.cpu_abi = FTC_CPU_ABI_VERSION;
+    out.cpu_abi = isCuda() ? 0 : FTC_CPU_ABI_VERSION;
     auto dictionary = module->getAttrOfType<DictionaryAttr>(kPackageAttr);
     if (!dictionary)
       return module.emitError("has no attribute ") << kPackageAttr
@@ -203,19 +204,54 @@ private:
     if (op.getFamily() == Family::gemm) {
       if (failed(product(op, *kernel)))
         return failure();
-    } else {
-      auto symbol = op->getAttrOfType<StringAttr>("cpu.symbol");
-      auto scratch = op->getAttrOfType<IntegerAttr>("cpu.scratch_bytes");
-      auto grain = op->getAttrOfType<IntegerAttr>("cpu.grain");
-      if (!symbol || !scratch || !grain)
-        return op.emitOpError("has not been compiled");
-      kernel->symbol = symbol.str();
-      kernel->scratch_bytes = scratch.getInt();
-      kernel->grain = grain.getInt();
+    } else if (failed(isCuda() ? cudaCode(op, *kernel) : cpuCode(op, *kernel))) {
+      return failure();
     }
     kernels[op.getSymName()] = out.kernels.size();
     out.kernels.push_back(std::move(kernel));
     return success();
+  }
+
+  bool isCuda() const { return contents.target == "cuda"; }
+
+  static LogicalResult cpuCode(KernelOp op, package::KernelT &kernel) {
+    auto symbol = op->getAttrOfType<StringAttr>("cpu.symbol");
+    auto scratch = op->getAttrOfType<IntegerAttr>("cpu.scratch_bytes");
+    auto grain = op->getAttrOfType<IntegerAttr>("cpu.grain");
+    if (!symbol || !scratch || !grain)
+      return op.emitOpError("has not been compiled");
+    kernel.symbol = symbol.str();
+    kernel.scratch_bytes = scratch.getInt();
+    kernel.grain = grain.getInt();
+    return success();
+  }
+
+  static LogicalResult cudaCode(KernelOp op, package::KernelT &kernel) {
+    auto symbol = op->getAttrOfType<StringAttr>("cuda.symbol");
+    auto threads = op->getAttrOfType<IntegerAttr>("cuda.threads");
+    auto items = op->getAttrOfType<IntegerAttr>("cuda.items");
+    auto shared = op->getAttrOfType<IntegerAttr>("cuda.shared_bytes");
+    if (!threads || !items || !shared)
+      return op.emitOpError("has not been emitted");
+    kernel.symbol = symbol ? symbol.str() : op.getSymName().str();
+    kernel.threads = static_cast<uint32_t>(threads.getInt());
+    kernel.items = items.getInt();
+    kernel.shared_bytes = static_cast<uint32_t>(shared.getInt());
+    return success();
+  }
+
+  void cudaContents() {
+    for (const auto &[name, text] : contents.sources) {
+      out.sources.push_back(std::make_unique<package::FileT>());
+      out.sources.back()->name = name;
+      out.sources.back()->text = text;
+    }
+    for (const PackageContents::Cubin &cubin : contents.cubins) {
+      out.cubins.push_back(std::make_unique<package::CubinT>());
+      out.cubins.back()->arch = cubin.arch;
+      out.cubins.back()->code.assign(cubin.code.begin(), cubin.code.end());
+    }
+    out.product_workspace = contents.productWorkspace;
   }
 
   LogicalResult product(KernelOp op, package::KernelT &kernel) {
@@ -284,6 +320,10 @@ private:
     return port;
   }
 
+  /// Groups of a batched launch: launch->batch, and launch->grids in the order of the operands. The
+  /// op cannot say them yet.
+  static void batch(LaunchOp, package::LaunchT &launch) { launch.batch = 1; }
+
   LogicalResult entry(EntryOp op) {
     auto entry = std::make_unique<package::EntryT>();
     entry->name = op.getSymName().str();
@@ -313,6 +353,7 @@ private:
         launch->grid = launchOp.getGrid();
         launch->flops = launchOp.getFlops();
         launch->bytes = launchOp.getBytes();
+        batch(launchOp, *launch);
         for (Value buffer : launchOp.getOperands()) {
           FailureOr<package::Operand> converted = operand(buffer);
           if (failed(converted))
@@ -357,6 +398,11 @@ private:
       }
     }
     memory->peak = memory->parameters + memory->state + memory->arena;
+    if (isCuda()) {
+      memory->workspace = contents.productWorkspace;
+      out.memory = std::move(memory);
+      return;
+    }
     // A thread's: how many there will be is known at load.
     for (const auto &kernel : out.kernels) {
       memory->workspace = std::max<uint64_t>(memory->workspace, kernel->scratch_bytes);
