@@ -32,7 +32,8 @@ Status ftc::checkGpuArchitectures(const std::string &names) {
   const std::vector<std::string> known = cuda::gpuArchitectures();
   for (const std::string &name : architecturesOf(names))
     if (!llvm::is_contained(known, name))
-      return makeError("--gpu-arch", quoted(name) + " is no architecture that ftc knows; expected " +
+      return makeError("--gpu-arch", ftc::quoted(name) +
+                                         " is no architecture that ftc knows; expected " +
                                          llvm::join(known, ", ") + didYouMean(name, known));
   return Status::ok();
 }

@@ -62,9 +62,8 @@ void CompileReport::summarize(const Package &package, uint64_t bytes,
       << formatBytes(memory.parameters()) << ", state " << formatBytes(memory.state()) << ", arena "
       << formatBytes(memory.arena()) << " (saved activations "
       << formatBytes(memory.saved_activations()) << ")\n"
-      << "target   " << options.target << " (" << root.arch()->string_view()
-      << cubinNames(root) << "): " << root.kernels()->size()
-      << " kernels, " << launches << " launches a step\n"
+      << "target   " << options.target << " (" << root.arch()->string_view() << cubinNames(root)
+      << "): " << root.kernels()->size() << " kernels, " << launches << " launches a step\n"
       << "package  " << options.output << ", " << formatBytes(bytes) << "\n";
 }
 

@@ -33,7 +33,8 @@ std::vector<int64_t> shapeOf(MemRefType type) {
 
 class Writer {
 public:
-  Writer(ModuleOp module, const PackageContents &contents) : module(module), contents(contents) {}
+  Writer(ModuleOp module, const PackageContents &contents)
+      : module(module), symbols(module), contents(contents) {}
 
   FailureOr<std::vector<uint8_t>> write() {
     if (failed(header()))
@@ -320,10 +321,17 @@ private:
     return port;
   }
 
-  /// Groups of a batched launch: launch->batch, and launch->grids in the order of the operands. The
-  /// op cannot say them yet.
-  static void batch(LaunchOp, package::LaunchT &launch) { launch.batch = 1; }
-
+  /// Groups of a batched launch: launch->batch, and launch->grids in the order of the operands.
+  static LogicalResult batch(LaunchOp op, KernelOp kernel, bool isCuda, package::LaunchT &launch) {
+    launch.batch = op.getBatch();
+    if (launch.batch == 1)
+      return success();
+    if (!isCuda)
+      return op.emitOpError("is a batch, which only the cuda target runs");
+    for (int64_t group = 0; group < (int64_t)op.getBatch(); ++group)
+      launch.grids.push_back(op.getGroupGrid(kernel, group));
+    return success();
+  }
   LogicalResult entry(EntryOp op) {
     auto entry = std::make_unique<package::EntryT>();
     entry->name = op.getSymName().str();
@@ -353,7 +361,9 @@ private:
         launch->grid = launchOp.getGrid();
         launch->flops = launchOp.getFlops();
         launch->bytes = launchOp.getBytes();
-        batch(launchOp, *launch);
+        if (failed(
+                batch(launchOp, symbols.lookup<KernelOp>(launchOp.getKernel()), isCuda(), *launch)))
+          return failure();
         for (Value buffer : launchOp.getOperands()) {
           FailureOr<package::Operand> converted = operand(buffer);
           if (failed(converted))
@@ -416,6 +426,7 @@ private:
   }
 
   ModuleOp module;
+  SymbolTable symbols;
   const PackageContents &contents;
   package::PackageT out;
   llvm::StringMap<uint32_t> tensors, kernels, strings;

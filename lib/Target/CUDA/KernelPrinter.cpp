@@ -5,6 +5,7 @@
 #include "KernelPrinter.h"
 
 #include "ScalarPrinter.h"
+#include "dialects/Launch/IR/KernelChecks.h"
 #include "ftc/Kernels/CUDA/AttentionShape.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -30,10 +31,8 @@ std::string cuda::printedName(KernelOp kernel, bool batched) {
   return kernel.getSymName().str() + (batched ? "_batched" : "");
 }
 
-/// What rowReduce and crossEntropy want: a number per warp and sum, rounded up to 16 bytes.
-static int64_t rowReduceSharedBytes(int64_t threads, int64_t terms) {
-  return llvm::alignTo(threads / 32 * terms * sizeof(float), 16);
-}
+/// As rowReduceShared and crossEntropyShared say.
+static int64_t rowReduceSharedBytes(int64_t threads) { return threads; }
 static int64_t crossEntropySharedBytes(int64_t threads) {
   return llvm::alignTo(2 * (threads / 32) * sizeof(float), 16);
 }
@@ -109,43 +108,52 @@ private:
     return std::string("ftc::") + access[(int)arg(index).getAccess()] +
            indexing[(int)arg(index).getIndexing()] + "(" + names[index] + ")";
   }
-  std::string streams() {
-    std::string list;
+  std::vector<std::string> streams() {
+    std::vector<std::string> list;
     for (unsigned i = 0; i < names.size(); ++i)
-      list += ", " + stream(i);
+      list.push_back(stream(i));
     return list;
   }
-  std::string plainArguments() {
-    std::string list;
-    for (const std::string &name : names)
-      list += ", " + name;
-    return list;
+
+  /// "  ftc::FUNCTION<TEMPLATE>(FIRST, ARGUMENTS);"
+  void setCall(StringRef function, std::initializer_list<std::string> parameters, StringRef first,
+               const std::vector<std::string> &arguments) {
+    std::vector<std::string> all = {first.str()};
+    llvm::append_range(all, arguments);
+    std::string head = ("  ftc::" + function + "<").str();
+    call = wrapped(head + llvm::join(parameters, ", ") + ">(", all, ");",
+                   static_cast<unsigned>(head.size() - 1));
   }
 
   //===-- The kernel around the call --------------------------------------===//
 
   std::string signature() {
-    std::string text = "FTC_KERNEL(" + printedName(kernel, batched) + ", " +
-                       number(printed.threads);
+    std::string head = "FTC_KERNEL(" + printedName(kernel, batched) + ", ";
+    std::vector<std::string> parameters = {number(printed.threads)};
     if (batched) {
-      text += ", const ftc::BatchItem *batch, const long long *firstBlock, long long count) {\n"
-              "  const long long item = ftc::batchIndex(firstBlock, count, blockIdx.x);\n"
-              "  const long long block = blockIdx.x - firstBlock[item];\n"
-              "  const long long grid = batch[item].grid;\n";
+      llvm::append_range(parameters, std::initializer_list<std::string>{
+                                         "const ftc::BatchItem *batch",
+                                         "const long long *firstBlock", "long long count"});
+      std::string text =
+          wrapped(head, parameters, ") {\n", 11) +
+          "  const long long item = ftc::batchIndex(firstBlock, count, blockIdx.x);\n"
+          "  const long long block = blockIdx.x - firstBlock[item];\n"
+          "  const long long grid = batch[item].grid;\n";
       for (unsigned i = 0; i < names.size(); ++i)
         text += "  " + pointerType(i) + names[i] + " = static_cast<" + pointerType(i) +
                 ">(batch[item].arguments[" + number(i) + "]);\n";
-      return text + "  " + call + "\n";
+      return text + call + "\n";
     }
     for (unsigned i = 0; i < names.size(); ++i)
-      text += ",\n           " + pointerType(i) + "__restrict__ " + names[i];
-    return text + ",\n           long long grid) {\n  const long long block = blockIdx.x;\n  " +
-           (usesGrid ? "" : "(void)grid;\n  ") + call + "\n";
+      parameters.push_back(pointerType(i) + "__restrict__ " + names[i]);
+    parameters.emplace_back("long long grid");
+    return wrapped(head, parameters, ") {\n", 11) + "  const long long block = blockIdx.x;\n" +
+           (usesGrid ? "" : "  (void)grid;\n") + call + "\n";
   }
   static std::string structureEnd() { return "}\n"; }
 
-  /// `struct NAME_body { ... };`: the scalar regions. Printed once, with the plain kernel or with the
-  /// batched one where there is no plain one.
+  /// `struct NAME_body { ... };`: the scalar regions. Printed once, with the plain kernel or with
+  /// the batched one where there is no plain one.
   void beginBody(StringRef constants = "") {
     structure = "struct " + printedName(kernel, batched) + "_body {\n" + constants.str();
   }
@@ -236,14 +244,13 @@ private:
       rows |= arg(i).getIndexing() == Indexing::row || arg(i).getIndexing() == Indexing::column;
     if (!rows) {
       printed.items = printed.threads * perThread;
-      call = "ftc::map<" + bodyName() + ", " + number(printed.threads) + ">(block, grid" +
-             streams() + ");";
+      setCall("map", {bodyName(), number(printed.threads)}, "block, grid", streams());
       return success();
     }
     int64_t width = std::max<int64_t>(columns(), 1);
     printed.items = std::max<int64_t>(1, printed.threads * perThread / width);
-    call = "ftc::mapRows<" + bodyName() + ", " + number(printed.threads) + ", " + number(width) +
-           ", " + number(printed.items) + ">(block, grid" + streams() + ");";
+    setCall("mapRows", {bodyName(), number(printed.threads), number(width), number(printed.items)},
+            "block, grid", streams());
     return success();
   }
 
@@ -272,9 +279,9 @@ private:
     int64_t rowsPerBlock = std::max<int64_t>(1, 256 / perRow);
     printed.threads = perRow * rowsPerBlock;
     printed.items = rowsPerBlock;
-    printed.sharedBytes = rowReduceSharedBytes(printed.threads, terms);
-    call = "ftc::rowReduce<" + bodyName() + ", " + number(printed.threads) + ", " + number(width) +
-           ", " + number(rowsPerBlock) + ">(block, grid" + streams() + ");";
+    printed.sharedBytes = rowReduceSharedBytes(printed.threads);
+    setCall("rowReduce", {bodyName(), number(printed.threads), number(width), number(rowsPerBlock)},
+            "block, grid", streams());
     return success();
   }
 
@@ -293,43 +300,96 @@ private:
     printed.items = 32;
     printed.sharedBytes = printed.threads * sizeof(float);
     usesGrid = false;
-    call = "ftc::colReduce<" + bodyName() + ", " + number(printed.threads) + ", " + number(rows) +
-           ", " + number(size(last, 0)) + ">(block" + streams() + ");";
+    setCall("colReduce", {bodyName(), number(printed.threads), number(rows), number(size(last, 0))},
+            "block", streams());
     return success();
+  }
+
+  /// What a family's arguments must be, in order: "float", "f32" or "i32", and the shape (-1: any
+  /// static size).
+  struct Expected {
+    StringRef what, element;
+    SmallVector<int64_t, 2> shape;
+    bool written = false;
+  };
+  LogicalResult expect(ArrayRef<Expected> arguments) {
+    std::string list;
+    for (const Expected &argument : arguments)
+      list += (list.empty() ? "" : ", ") + argument.what.str();
+    if (failed(launch::expectArgs(kernel, arguments.size(), list)))
+      return failure();
+    for (auto [index, argument] : llvm::enumerate(arguments))
+      if (failed(launch::expectArg(kernel, index, argument.what, argument.element, argument.shape,
+                                   argument.written)))
+        return failure();
+    return success();
+  }
+  static constexpr int64_t grid = ShapedType::kDynamic, any = -1;
+
+  /// A positive parameter, which divides the columns of an argument.
+  LogicalResult expectHeads(unsigned index) {
+    int64_t headDim = kernel.getIntParam("head_dim");
+    if (headDim > 0 && size(index, 1) % headDim == 0)
+      return success();
+    return kernel.emitOpError("has heads of ")
+           << headDim << " columns, and argument " << index << " has " << size(index, 1)
+           << "; expected a divisor";
   }
 
   LogicalResult printRope() {
     printed.header = "Rope.h";
     bool inPlace = kernel.getNumArgs() == 4;
     unsigned table = inPlace ? 1 : 2;
+    std::vector<Expected> expected = {{"x", "float", {grid, any}, inPlace}};
+    if (!inPlace)
+      expected.push_back({"y", "float", {grid, any}, true});
+    for (StringRef name : {"cos", "sin"})
+      expected.push_back({name, "f32", {any, any}});
+    expected.push_back({"positions", "i32", {grid}});
+    if (failed(expect(expected)) || failed(expectHeads(0)))
+      return failure();
+    if (2 * size(table, 1) > kernel.getIntParam("head_dim"))
+      return kernel.emitOpError("has tables wider than half a head");
     inPlace ? nameArguments({"x", "cosines", "sines", "positions"})
             : nameArguments({"x", "y", "cosines", "sines", "positions"});
     printed.threads = 128;
-    call = "ftc::rope<" + number(printed.threads) + ", " + number(kernel.getIntParam("head_dim")) +
-           ", " + number(size(table, 1)) + ", " + number(size(0, 1)) + ", " +
-           boolean(kernel.getIntParam("transposed")) + ">(block, grid, " +
-           (inPlace ? "ftc::update(x)" : "ftc::read(x), ftc::write(y)") +
-           ", cosines, sines, positions);";
+    std::vector<std::string> arguments = {inPlace ? "ftc::update(x)" : "ftc::read(x)"};
+    if (!inPlace)
+      arguments.emplace_back("ftc::write(y)");
+    for (const char *name : {"cosines", "sines", "positions"})
+      arguments.emplace_back(name);
+    setCall("rope",
+            {number(printed.threads), number(kernel.getIntParam("head_dim")),
+             number(size(table, 1)), number(size(0, 1)), boolean(kernel.getIntParam("transposed"))},
+            "block, grid", arguments);
     return success();
   }
 
   LogicalResult printEmbedding() {
     printed.header = "Embedding.h";
+    if (failed(expect({{"ids", "i32", {grid}},
+                       {"table", "float", {any, any}},
+                       {"out", "float", {grid, any}, true}})))
+      return failure();
     nameArguments({"ids", "table", "out"});
     printed.threads = 128;
-    call = "ftc::embedding<" + number(printed.threads) + ", " + number(size(1, 1)) +
-           ">(block, grid" + plainArguments() + ");";
+    setCall("embedding", {number(printed.threads), number(size(1, 1))}, "block, grid", names);
     return success();
   }
 
   LogicalResult printEmbeddingGrad() {
     printed.header = "Embedding.h";
+    if (failed(expect({{"ids", "i32", {any}},
+                       {"grad", "float", {any, any}},
+                       {"out", "float", {any, any}, true}})))
+      return failure();
     nameArguments({"ids", "grad", "out"});
     printed.threads = printed.items = 128;
     usesGrid = false;
-    call = "ftc::embeddingGrad<" + number(printed.threads) + ", " + number(size(0, 0)) + ", " +
-           number(size(1, 1)) + ", " + number(size(2, 0)) + ", " +
-           boolean(arg(2).getAccess() == Access::readwrite) + ">(block" + plainArguments() + ");";
+    setCall("embeddingGrad",
+            {number(printed.threads), number(size(0, 0)), number(size(1, 1)), number(size(2, 0)),
+             boolean(arg(2).getAccess() == Access::readwrite)},
+            "block", names);
     return success();
   }
 
@@ -338,12 +398,22 @@ private:
     bool gradient = kernel.getIntParam("gradient"), loss = kernel.getIntParam("loss");
     gradient ? nameArguments({"logits", "targets", "invItems", "seed", "nll"})
              : nameArguments({"logits", "targets", "nll"});
+    std::vector<Expected> expected = {{"logits", "float", {grid, any}, gradient},
+                                      {"targets", "i32", {grid}}};
+    if (gradient)
+      for (StringRef name : {"inv_items", "grad"})
+        expected.push_back({name, "f32", {}});
+    if (loss)
+      expected.push_back({"nll", "f32", {grid}, true});
+    if (failed(expect(expected)))
+      return failure();
     int64_t vocabulary = size(0, 1);
     printed.threads =
         std::clamp<int64_t>(llvm::PowerOf2Ceil(llvm::divideCeil(vocabulary, 8)), 32, 512);
     printed.sharedBytes = crossEntropySharedBytes(printed.threads);
-    call = "ftc::crossEntropy<" + number(printed.threads) + ", " + number(vocabulary) + ", " +
-           boolean(gradient) + ", " + boolean(loss) + ">(block, grid" + plainArguments() + ");";
+    setCall("crossEntropy",
+            {number(printed.threads), number(vocabulary), boolean(gradient), boolean(loss)},
+            "block, grid", names);
     return success();
   }
 
@@ -353,9 +423,41 @@ private:
     Family family = kernel.getFamily();
     bool forward = family == Family::attention, byKey = family == Family::attention_grad_key_value;
     printed.header = forward ? "Attention.h" : "AttentionGrad.h";
+    std::vector<Expected> expected;
+    for (StringRef name : {"q", "k", "v"})
+      expected.push_back({name, "float", {any, any}});
+    if (!forward)
+      expected.push_back({"grad", "float", {any, any}});
+    if (!forward)
+      for (StringRef name : {"lse", "delta"})
+        expected.push_back({name, "f32", {any, any}});
+    expected.push_back({"segment_begin", "i32", {any}});
+    if (forward) {
+      expected.push_back({"out", "float", {any, any}, true});
+      expected.push_back({"lse", "f32", {any, any}, true});
+    } else if (!byKey) {
+      expected.push_back({"dq", "float", {any, any}, true});
+    } else {
+      expected.push_back({"segment_end", "i32", {any}});
+      for (StringRef name : {"key", "value"})
+        if (kernel.getIntParam(("has_" + name).str()))
+          expected.push_back({name == "key" ? "dk" : "dv", "float", {any, any}, true});
+    }
+    if (failed(expect(expected)) || failed(expectHeads(0)) || failed(expectHeads(1)))
+      return failure();
+    for (StringRef name : {"query_tile", "key_tile"})
+      if (kernel.getIntParam(name) < 1 || kernel.getIntParam(name) > 1024)
+        return kernel.emitOpError("has ")
+               << name << " " << kernel.getIntParam(name) << "; expected 1 to 1024";
     forward ? nameArguments({"q", "k", "v", "segmentBegin", "out", "lse"})
     : byKey ? nameArguments({"q", "k", "v", "grad", "lse", "delta", "segmentBegin", "segmentEnd"})
             : nameArguments({"q", "k", "v", "grad", "lse", "delta", "segmentBegin", "dq"});
+    if (byKey && kernel.getNumArgs() > 8) {
+      bool key = kernel.getIntParam("has_key");
+      names[8] = key ? "dk" : "dv";
+      if (kernel.getNumArgs() > 9)
+        names[9] = "dv";
+    }
     int64_t headDim = kernel.getIntParam("head_dim"), tokens = size(0, 0);
     int64_t queryTile = kernel.getIntParam("query_tile"), keyTile = kernel.getIntParam("key_tile");
     (byKey ? queryTile : keyTile) = forward ? 64 : 32;
@@ -373,30 +475,37 @@ private:
     printed.threads = shape.threads();
     printed.sharedBytes = shape.sharedBytes();
     usesGrid = false;
-    static constexpr const char *names[] = {"attention", "attentionGradQuery",
-                                            "attentionGradKeyValue"};
-    call = std::string("ftc::") + names[(int)shape.family] + "<" + elementName(element(0)) + ", " +
-           number(size(0, 1) / headDim) + ", " + number(size(1, 1) / headDim) + ", " +
-           number(headDim) + ", " + number(shape.queryTile) + ", " + number(shape.keyTile) + ", " +
-           number(tokens);
+    static constexpr const char *functions[] = {"attention", "attentionGradQuery",
+                                                "attentionGradKeyValue"};
+    std::string sizes = elementName(element(0)) + ", " + number(size(0, 1) / headDim) + ", " +
+                        number(size(1, 1) / headDim) + ", " + number(headDim) + ", " +
+                        number(shape.queryTile) + ", " + number(shape.keyTile) + ", " +
+                        number(tokens);
     if (byKey)
-      call += ", " + boolean(kernel.getIntParam("has_key")) + ", " +
-              boolean(kernel.getIntParam("has_value"));
-    call += ">(block, " + floatLiteral(kernel.getFloatParam("scale", 1.0)) + plainArguments() +
-            ");";
+      sizes += ", " + boolean(kernel.getIntParam("has_key")) + ", " +
+               boolean(kernel.getIntParam("has_value"));
+    setCall(functions[(int)shape.family], {sizes},
+            "block, " + floatLiteral(static_cast<float>(kernel.getFloatParam("scale", 1.0))),
+            names);
     return success();
   }
 
   LogicalResult printAttentionDelta() {
     printed.header = "AttentionGrad.h";
+    if (failed(expect({{"out", "float", {any, any}},
+                       {"grad", "float", {any, any}},
+                       {"delta", "f32", {any, any}, true}})))
+      return failure();
+    if (failed(expectHeads(0)))
+      return failure();
     nameArguments({"out", "grad", "delta"});
     int64_t headDim = kernel.getIntParam("head_dim");
     int64_t heads = size(0, 1) / headDim;
     AttentionDeltaShape shape{element(0).isBF16(), (int)heads, (int)headDim};
     printed.threads = shape.threads();
     printed.items = shape.rows();
-    call = "ftc::attentionDelta<" + elementName(element(0)) + ", " + number(heads) + ", " +
-           number(headDim) + ">(block, grid" + plainArguments() + ");";
+    setCall("attentionDelta", {elementName(element(0)), number(heads), number(headDim)},
+            "block, grid", names);
     return success();
   }
 

@@ -20,9 +20,9 @@ struct PrintedKernel {
   std::string text;
 };
 
-/// Prints a kernel of any family but gemm. `batched`: under NAME_batched, with the groups of a batch
-/// in device memory (ftc::BatchItem). `comment`: lines in front of it. What the templates do not
-/// take (sizes, types) is an error on the kernel.
+/// Prints a kernel of any family but gemm. `batched`: under NAME_batched, with the groups of a
+/// batch in device memory (ftc::BatchItem). `comment`: lines in front of it. What the templates do
+/// not take (sizes, types) is an error on the kernel.
 mlir::FailureOr<PrintedKernel> printKernel(launch::KernelOp kernel, bool batched,
                                            llvm::StringRef comment);
 

@@ -68,8 +68,8 @@ FailureOr<Cubin> cuda::compileCubin(const std::string &nvcc, const std::string &
   std::string source = (folder + "/" + sources.front().name).str(),
               output = (folder + "/kernels.cubin").str(), log = (folder + "/log").str();
   std::string include = ("-I" + folder).str(), target = "-arch=" + arch;
-  StringRef arguments[] = {nvcc,    "-std=c++17", "-cubin", target, include,
-                           "-Xptxas", "-O3",      "-o",     output, source};
+  StringRef arguments[] = {nvcc,      "-std=c++17", "-cubin", target, include,
+                           "-Xptxas", "-O3",        "-o",     output, source};
   std::optional<StringRef> redirects[] = {StringRef(""), StringRef(log), StringRef(log)};
   int status = llvm::sys::ExecuteAndWait(nvcc, arguments, std::nullopt, redirects,
                                          /*SecondsToWait=*/600, /*MemoryLimit=*/0, &error);

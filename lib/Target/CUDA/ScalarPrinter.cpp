@@ -8,6 +8,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <charconv>
@@ -29,6 +30,21 @@ std::string cuda::floatLiteral(float value) {
   return text + "f";
 }
 
+std::string cuda::wrapped(StringRef head, ArrayRef<std::string> items, StringRef tail,
+                          unsigned indent) {
+  constexpr size_t most = 100;
+  std::string text, line = head.str();
+  for (auto [index, item] : llvm::enumerate(items)) {
+    StringRef end = index + 1 < items.size() ? StringRef(", ") : tail;
+    if (line.size() + item.size() + end.rtrim().size() > most && line.size() > indent) {
+      text += StringRef(line).rtrim(' ').str() + "\n";
+      line.assign(indent, ' ');
+    }
+    line += item + end.str();
+  }
+  return text + line + (items.empty() ? tail.str() : "");
+}
+
 namespace {
 /// How tightly an expression binds, as C++ has it.
 enum Binding { conditional, comparison, sum, product, unary, atom };
@@ -38,9 +54,7 @@ struct Expression {
   Binding binding = atom;
 
   /// As an operand of an operator that binds as `least` or more loosely does.
-  std::string within(Binding least) const {
-    return binding < least ? "(" + text + ")" : text;
-  }
+  std::string within(Binding least) const { return binding < least ? "(" + text + ")" : text; }
 };
 
 class Printer {
@@ -82,9 +96,7 @@ private:
     known[value] = {name, atom};
   }
 
-  const Expression &operand(Operation *op, unsigned index) {
-    return known[op->getOperand(index)];
-  }
+  const Expression &operand(Operation *op, unsigned index) { return known[op->getOperand(index)]; }
 
   Expression binary(Operation *op, const char *sign, Binding binding) {
     // To the left what binds as tightly needs no parentheses, to the right it does.
@@ -127,16 +139,14 @@ private:
           auto value = dyn_cast<FloatAttr>(constant.getValue());
           if (!value)
             return std::nullopt;
-          std::string literal = floatLiteral(static_cast<float>(value.getValueAsDouble()));
+          std::string literal = cuda::floatLiteral(static_cast<float>(value.getValueAsDouble()));
           return Expression{literal, literal[0] == '-' ? unary : atom};
         })
         .Case([&](arith::AddFOp) { return binary(op, "+", sum); })
         .Case([&](arith::SubFOp) { return binary(op, "-", sum); })
         .Case([&](arith::MulFOp) { return binary(op, "*", product); })
         .Case([&](arith::DivFOp) { return binary(op, "/", product); })
-        .Case([&](arith::NegFOp) {
-          return Expression{"-" + operand(op, 0).within(atom), unary};
-        })
+        .Case([&](arith::NegFOp) { return Expression{"-" + operand(op, 0).within(atom), unary}; })
         .Case([&](arith::CmpFOp compared) { return compare(compared); })
         .Case([&](arith::SelectOp) {
           return Expression{operand(op, 0).within(comparison) + " ? " +

@@ -24,6 +24,11 @@ mlir::FailureOr<std::string> printRegion(mlir::Region &region,
 /// The shortest literal that reads back as the same float: "0.5f", "1e-05f".
 std::string floatLiteral(float value);
 
+/// `head` and the items, with commas between, on lines of at most 100 columns; further lines begin
+/// with `indent` blanks.
+std::string wrapped(llvm::StringRef head, llvm::ArrayRef<std::string> items, llvm::StringRef tail,
+                    unsigned indent);
+
 } // namespace ftc::cuda
 
 #endif

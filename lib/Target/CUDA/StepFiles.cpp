@@ -32,7 +32,8 @@ static std::string printHeader(ModuleOp module) {
       "#define FTC_STEP_PARAMETERS {3}    /* pointers that ftc_step_bind takes */\n"
       "#define FTC_STEP_TENSORS {4}\n\n"
       "extern const ftc_step_tensor ftc_step_tensors[FTC_STEP_TENSORS];\n\n"
-      "/* Every kernel by itself: device pointers in the order of its parameters in kernels.cu, the\n"
+      "/* Every kernel by itself: device pointers in the order of its parameters in kernels.cu, "
+      "the\n"
       "   number of items (docs: rows, elements or tiles, as the family says), a stream. */\n",
       moduleNumber(module, kTokensAttr), moduleNumber(module, kArenaBytesAttr), layout.bytes,
       layout.bound, llvm::range_size(module.getOps<StateOp>()));

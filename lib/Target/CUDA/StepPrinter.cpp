@@ -79,15 +79,17 @@ private:
   //===-- Tables ----------------------------------------------------------===//
 
   LogicalResult printTensors() {
-    tensors = "\n//===-- State --------------------------------------------------------------===//\n\n"
-              "const ftc_step_tensor ftc_step_tensors[] = {\n";
+    tensors =
+        "\n//===-- State --------------------------------------------------------------===//\n\n"
+        "const ftc_step_tensor ftc_step_tensors[] = {\n";
     std::string frequencies, inits;
     int64_t index = 0, tables = 0;
     for (auto state : module.getOps<StateOp>()) {
       StateLayout::Place place = layout.places.lookup(state.getSymName());
       MemRefType type = state.getBufferType();
       if (type.getRank() > 4)
-        return state.emitOpError("has more than 4 dimensions, which the cuda target does not print");
+        return state.emitOpError(
+            "has more than 4 dimensions, which the cuda target does not print");
       SmallVector<std::string> shape;
       for (int64_t size : type.getShape())
         shape.push_back(std::to_string(size));
@@ -135,10 +137,11 @@ private:
   void printProducts() {
     if (productNumbers.empty())
       return;
-    products = "\n//===-- Products -----------------------------------------------------------===//\n"
-               "\nnamespace {\nconst ftc::cuda::Product products[] = {\n"
-               "    // m, n, k, A and B transposed, leading dimensions, types, scale, adds to C,\n"
-               "    // no bias, alignment\n";
+    products =
+        "\n//===-- Products -----------------------------------------------------------===//\n"
+        "\nnamespace {\nconst ftc::cuda::Product products[] = {\n"
+        "    // m, n, k, A and B transposed, leading dimensions, types, scale, adds to C,\n"
+        "    // no bias, alignment\n";
     for (auto &[name, index] : productNumbers) {
       auto kernel = symbols.lookup<KernelOp>(name);
       MemRefType a = kernel.getArg(0).getType(), b = kernel.getArg(1).getType(),
@@ -193,7 +196,7 @@ private:
     auto finishPart = [&] {
       if (part.empty())
         return;
-      functions += "\n" + (partSite.empty() ? "" : "// " + partSite + ".\n") + "static void " +
+      functions += "\n" + (partSite.empty() ? "" : "// " + partSite + "\n") + "static void " +
                    partName + "(ftc_step &s) {\n" + part + "}\n";
       calls += "  " + partName + "(*step);\n";
       part.clear();
@@ -250,9 +253,9 @@ private:
 
   static FailureOr<std::string> portName(InputOp input) {
     static const std::pair<StringRef, StringRef> names[] = {
-        {"input_ids", "inputIds"},         {"targets", "targets"},
-        {"positions", "positions"},        {"segment_begin", "segmentBegin"},
-        {"segment_end", "segmentEnd"},     {"run", "run"}};
+        {"input_ids", "inputIds"},     {"targets", "targets"},
+        {"positions", "positions"},    {"segment_begin", "segmentBegin"},
+        {"segment_end", "segmentEnd"}, {"run", "run"}};
     for (auto [name, port] : names)
       if (input.getName() == name)
         return port.str();
@@ -315,20 +318,20 @@ private:
              "), s.batchTables.count(" + number + ")));\n";
     }
     int64_t grid = launch.getGrid(), blocks = (grid + items - 1) / items;
-    std::string line =
-        "  s.note(FTC_LAUNCH(" + head + std::to_string(blocks) + shape + "                    ";
+    std::vector<std::string> arguments;
     for (Value operand : launch.getOperands()) {
       FailureOr<std::string> text = address(operand);
       if (failed(text))
         return failure();
-      line += *text + ", ";
+      arguments.push_back(*text);
     }
-    return line + std::to_string(grid) + "));\n";
+    arguments.push_back(std::to_string(grid));
+    return "  s.note(FTC_LAUNCH(" + head + std::to_string(blocks) + shape +
+           wrapped(std::string(20, ' '), arguments, "));\n", 20);
   }
 
   FailureOr<std::string> printProduct(LaunchOp launch, KernelOp kernel) {
-    std::string line =
-        "  s.note(s.products.run(" + std::to_string(productIndex(kernel)) + ", ";
+    std::string line = "  s.note(s.products.run(" + std::to_string(productIndex(kernel)) + ", ";
     uint64_t bits = 256;
     for (Value operand : launch.getOperands()) {
       FailureOr<std::string> text = address(operand);
@@ -375,8 +378,8 @@ private:
       text += "\nint ftc_launch_" + kernel.name + "(" + kernel.parameters + ") {\n" +
               "  return FTC_LAUNCH(" + kernel.name + ", " + blocksOf(kernel.items) + ", " +
               std::to_string(kernel.threads) + ", " + std::to_string(kernel.sharedBytes) +
-              ",\n                    static_cast<ftc::cuda::Stream>(stream), " +
-              kernel.arguments + "grid);\n}\n";
+              ",\n                    static_cast<ftc::cuda::Stream>(stream), " + kernel.arguments +
+              "grid);\n}\n";
     }
     return text;
   }
@@ -418,7 +421,8 @@ std::vector<KernelSignature> cuda::kernelSignatures(ModuleOp module) {
     signature.sharedBytes = attribute(kSharedBytesAttr);
     for (unsigned i = 0; i < kernel.getNumArgs(); ++i) {
       ArgAttr arg = kernel.getArg(i);
-      std::string name = "a" + std::to_string(i), type = elementName(arg.getType().getElementType());
+      std::string name = "a" + std::to_string(i),
+                  type = elementName(arg.getType().getElementType());
       bool isRead = arg.getAccess() == Access::read;
       signature.parameters += std::string(isRead ? "const " : "") + "void *" + name + ", ";
       signature.arguments +=

@@ -110,8 +110,8 @@ public:
   Status init() {
     if (Status status = checkBound(); !status)
       return status;
-    int failed = device.driver().setBytes(devicePointer(stateData), 0,
-                                          bytesOf(program.stateBytes), stream);
+    int failed =
+        device.driver().setBytes(devicePointer(stateData), 0, bytesOf(program.stateBytes), stream);
     for (int i = 0; i < program.tableCount && !failed; ++i)
       failed = fillTable(program.tables[i]);
     return failure(failed, "write the state");
@@ -267,8 +267,8 @@ private:
       return Status(Fault::invalid, "the run is null");
     if (ports.inputIds >= 0 && !batch)
       return Status(Fault::invalid, "the batch is null");
-    if (batch && !(batch->input_ids && batch->targets && batch->positions &&
-                   batch->segment_begin && batch->segment_end))
+    if (batch && !(batch->input_ids && batch->targets && batch->positions && batch->segment_begin &&
+                   batch->segment_end))
       return Status(Fault::invalid, "an array of the batch is null");
     return Status();
   }
@@ -355,8 +355,7 @@ private:
         BatchGroup &group = groups[static_cast<size_t>(g)];
         group.grid = batch.grids[g];
         for (int a = 0; a < batch.arguments; ++a)
-          group.arguments[a] =
-              const_cast<void *>(addressOf(batch.places[g * batch.arguments + a]));
+          group.arguments[a] = const_cast<void *>(addressOf(batch.places[g * batch.arguments + a]));
       }
       batchTables.add(groups, batch.items);
     }
