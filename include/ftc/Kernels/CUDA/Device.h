@@ -16,9 +16,19 @@
 #define FTC_UNROLL _Pragma("unroll")
 /// A pointer to the block's dynamic shared memory; no kernel has any other.
 #define FTC_SHARED(name) extern __shared__ __align__(128) unsigned char name[]
-/// Opens the definition of a kernel for blocks of `threads` threads.
+/// Opens the definition of a kernel for blocks of `threads` threads. One block a multiprocessor is
+/// enough: with no such word ptxas guesses an occupancy, and spills to reach it.
 #define FTC_KERNEL(name, threads, ...)                                                             \
-  extern "C" __global__ void __launch_bounds__(threads) name(__VA_ARGS__)
+  extern "C" __global__ void __launch_bounds__(threads, 1) name(__VA_ARGS__)
+#endif
+
+/// FTC_ROLLED: a loop that stays one. FTC_CONSTEXPR: a constant function, for host code too.
+#ifdef FTC_ON_CPU
+#define FTC_ROLLED
+#define FTC_CONSTEXPR constexpr
+#else
+#define FTC_ROLLED _Pragma("unroll 1")
+#define FTC_CONSTEXPR __host__ __device__ constexpr
 #endif
 
 namespace ftc {
