@@ -27,11 +27,8 @@ void fill(const package::Tensor &tensor, unsigned char *data, const Value &value
   }
 }
 
-} // namespace
-
-void Instance::initTensor(uint32_t index, uint64_t seed) {
-  const package::Tensor &tensor = *package->tensors()->Get(index);
-  unsigned char *data = stateData(tensor);
+/// Writes the first values of a tensor that has them.
+void initialize(const package::Tensor &tensor, uint64_t seed, unsigned char *data) {
   uint64_t site = siteHash(tensor.name()->string_view());
   switch (tensor.init()) {
   case package::InitKind::file:
@@ -70,13 +67,25 @@ void Instance::initTensor(uint32_t index, uint64_t seed) {
     break;
   }
   }
-  ready[index] = true;
+}
+
+} // namespace
+
+Outcome Instance::initTensor(uint32_t index, uint64_t seed) {
+  const package::Tensor &tensor = *package->tensors()->Get(index);
+  if (tensor.init() == package::InitKind::file)
+    return Outcome::ok();
+  Outcome outcome = fillState(index, [&](unsigned char *data) { initialize(tensor, seed, data); });
+  if (outcome)
+    ready[index] = true;
+  return outcome;
 }
 
 Outcome Instance::initState(uint64_t seed) {
   for (uint32_t i = 0; i < package->tensors()->size(); ++i)
     if (package->tensors()->Get(i)->role() != package::Role::base)
-      initTensor(i, seed);
+      if (Outcome outcome = initTensor(i, seed); !outcome)
+        return outcome;
   return Outcome::ok();
 }
 
@@ -100,9 +109,7 @@ Outcome Instance::readState(std::string_view name, void *data, size_t bytes) con
     return Outcome(FTC_NOT_BOUND,
                    makeError("instance", quoted(name, 200) + " has no values yet; bind the weights "
                                                              "or initialize the state first"));
-  std::memcpy(data, tensor.role() == package::Role::base ? bound[*index].data : stateData(tensor),
-              bytes);
-  return Outcome::ok();
+  return readTensor(*index, data);
 }
 
 Outcome Instance::writeState(std::string_view name, const void *data, size_t bytes) {
@@ -117,9 +124,10 @@ Outcome Instance::writeState(std::string_view name, const void *data, size_t byt
   if (bytes != tensor.bytes())
     return invalidArgument("bytes", "is " + std::to_string(bytes) + ", but " + quoted(name, 200) +
                                         " has " + std::to_string(tensor.bytes()));
-  std::memcpy(stateData(tensor), data, bytes);
-  ready[*index] = true;
-  return Outcome::ok();
+  Outcome outcome = fillState(*index, [&](unsigned char *to) { std::memcpy(to, data, bytes); });
+  if (outcome)
+    ready[*index] = true;
+  return outcome;
 }
 
 } // namespace ftc

@@ -56,6 +56,7 @@ public:
     return failure(functions->contextSetCurrent(context), "open the GPU");
   }
 
+  bool isOpen() const { return retained; }
   const Driver &driver() const { return *functions; }
   int ordinal() const { return device; }
   const std::string &name() const { return deviceName; }
