@@ -31,11 +31,10 @@ std::string cuda::printedName(KernelOp kernel, bool batched) {
   return kernel.getSymName().str() + (batched ? "_batched" : "");
 }
 
-/// As rowReduceShared and crossEntropyShared say.
-static int64_t rowReduceSharedBytes(int64_t threads) { return threads; }
-static int64_t crossEntropySharedBytes(int64_t threads) {
-  return llvm::alignTo(2 * (threads / 32) * sizeof(float), 16);
-}
+// What the templates declare: rowReduceShared, colReduceShared, crossEntropyShared.
+static int64_t rowReduceShared(int64_t threads) { return threads; }
+static int64_t colReduceShared(int64_t threads) { return threads * 4; }
+static int64_t crossEntropyShared(int64_t threads) { return threads / 32 * 8; }
 
 namespace {
 std::string number(int64_t value) { return std::to_string(value); }
@@ -162,7 +161,16 @@ private:
     FailureOr<std::string> body = printRegion(kernel.getBodies()[region], inputs, results, "    ");
     if (failed(body))
       return failure();
-    structure += "  static FTC_DEVICE " + head.str() + " {\n" + *body + "  }\n";
+    // A parameter that the body does not use has no name.
+    std::string text = head.str();
+    for (StringRef name : {"in", "sum", "row"}) {
+      size_t at = text.find(("*" + name + ",").str());
+      if (at == std::string::npos)
+        at = text.find(("const float *" + name + ")").str());
+      if (at != std::string::npos && !StringRef(*body).contains((name + "[").str()))
+        text.erase(text.find('*', at) + 1, name.size());
+    }
+    structure += "  static FTC_DEVICE " + text + " {\n" + *body + "  }\n";
     return success();
   }
   std::string bodyName() { return printedName(kernel, batched) + "_body"; }
@@ -279,7 +287,7 @@ private:
     int64_t rowsPerBlock = std::max<int64_t>(1, 256 / perRow);
     printed.threads = perRow * rowsPerBlock;
     printed.items = rowsPerBlock;
-    printed.sharedBytes = rowReduceSharedBytes(printed.threads);
+    printed.sharedBytes = rowReduceShared(printed.threads);
     setCall("rowReduce", {bodyName(), number(printed.threads), number(width), number(rowsPerBlock)},
             "block, grid", streams());
     return success();
@@ -298,7 +306,7 @@ private:
       if (arg(i).getIndexing() == Indexing::element || arg(i).getIndexing() == Indexing::row)
         rows = size(i, 0);
     printed.items = 32;
-    printed.sharedBytes = printed.threads * sizeof(float);
+    printed.sharedBytes = colReduceShared(printed.threads);
     usesGrid = false;
     setCall("colReduce", {bodyName(), number(printed.threads), number(rows), number(size(last, 0))},
             "block", streams());
@@ -410,7 +418,7 @@ private:
     int64_t vocabulary = size(0, 1);
     printed.threads =
         std::clamp<int64_t>(llvm::PowerOf2Ceil(llvm::divideCeil(vocabulary, 8)), 32, 512);
-    printed.sharedBytes = crossEntropySharedBytes(printed.threads);
+    printed.sharedBytes = crossEntropyShared(printed.threads);
     setCall("crossEntropy",
             {number(printed.threads), number(vocabulary), boolean(gradient), boolean(loss)},
             "block, grid", names);

@@ -52,6 +52,27 @@ std::string identifier(StringRef text) {
   return result;
 }
 
+/// The functions of StepAbi.h that are the same for every step.
+constexpr StringLiteral kLifecycle = R"cpp(
+int ftc_step_create(ftc_step **step, void *stream) {
+  *step = new (std::nothrow) ftc_step;
+  return *step ? (*step)->fail((*step)->create(stream)) : -1;
+}
+void ftc_step_free(ftc_step *step) { delete step; }
+const char *ftc_step_message(const ftc_step *step) { return step->message.c_str(); }
+int ftc_step_bind(ftc_step *step, void *arena, void *state, const void *const *parameters) {
+  return step->fail(step->bind(arena, state, parameters));
+}
+int ftc_step_init(ftc_step *step) { return step->fail(step->init()); }
+int ftc_step_write(ftc_step *step, const char *name, const void *data, size_t bytes) {
+  return step->fail(step->write(name, data, bytes));
+}
+int ftc_step_read(ftc_step *step, const char *name, void *data, size_t bytes) {
+  return step->fail(step->read(name, data, bytes));
+}
+int ftc_step_wait(ftc_step *step, ftc_step_result *result) { return step->wait(result); }
+)cpp";
+
 class Printer {
 public:
   explicit Printer(ModuleOp module)
@@ -68,7 +89,7 @@ public:
                        "// The interface is step.h, the kernels are kernels.cu.\n"
                        "#include \"step.h\"\n\n#include \"kernels.cu\"\n\n"
                        "#include \"ftc/Kernels/CUDA/HostStep.h\"\n\n#include <new>\n";
-    text += tensors + products + printBatches() + program();
+    text += tensors + products + printBatches() + program() + kLifecycle.str();
     text += "\n//===-- Entry points ------------------------------------------------------===//\n";
     text += functions;
     text += launchers();
@@ -181,7 +202,7 @@ private:
         "    ftc_step_tensors, {0}, {1}, // tensors, parameters\n    {2}, {3},\n    {4}, {5},\n"
         "    {6}, {7},\n    FTC_STEP_TOKENS, FTC_STEP_STATE_BYTES, {8}, // workspace of products\n"
         "};\n} // namespace\n\nstruct ftc_step : ftc::cuda::Step {{\n"
-        "  ftc_step() : Step(program) {{}\n};\n",
+        "  ftc_step() : Step(::program) {{}\n};\n",
         tensorCount, layout.bound, list(tableCount > 0, "tables"), tableCount,
         list(!productNumbers.empty(), "products"), productNumbers.size(),
         list(batchCount > 0, "batches"), batchCount, kProductWorkspace);
