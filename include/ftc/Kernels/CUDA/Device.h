@@ -18,7 +18,7 @@
 #define FTC_SHARED(name) extern __shared__ __align__(128) unsigned char name[]
 /// Opens the definition of a kernel for blocks of `threads` threads.
 #define FTC_KERNEL(name, threads, ...)                                                             \
-  extern "C" __global__ void __launch_bounds__(threads) name(__VA_ARGS__)
+  extern "C" __global__ void __launch_bounds__(threads, 1) name(__VA_ARGS__)
 #endif
 
 namespace ftc {
