@@ -7,15 +7,11 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
-#include <limits>
-#include <memory>
+#include <cmath>
 
 using namespace ftc::testing;
 
 namespace {
-constexpr float scale = 0.31f;
-
 double roundToFloat(double value) { return static_cast<float>(value); }
 double roundToBf16(double value) {
   return ftc::toFloat(ftc::fromFloat<ftc::bf16>(static_cast<float>(value)));
@@ -68,7 +64,7 @@ struct Execution {
                 lse.elements<float>(),
                 delta.elements<float>()} {}
 
-  void all(const AttentionKernels &kernels) {
+  void all(const AttentionKernels &kernels, float scale) {
     ASSERT_EQ(kernels.forward(buffers, scale), 0) << ftc_on_cpu::lastError();
     ASSERT_EQ(kernels.delta(buffers), 0) << ftc_on_cpu::lastError();
     ASSERT_EQ(kernels.gradQuery(buffers, scale), 0) << ftc_on_cpu::lastError();
@@ -81,11 +77,13 @@ struct Execution {
 
 class CudaAttentionTest : public ::testing::TestWithParam<AttentionKernels> {
 protected:
-  CudaAttentionTest() : kernels(GetParam()), reference(makeReference()), run(kernels, reference) {}
+  CudaAttentionTest()
+      : kernels(GetParam()), scale(1 / std::sqrt(static_cast<float>(kernels.headDim))),
+        reference(makeReference(scale)), run(kernels, reference) {}
   ~CudaAttentionTest() override { ftc_on_cpu::setOrder(ftc_on_cpu::Order::Forward); }
 
   /// One token, many, one, dead ones, and dead ones at the end.
-  static AttentionReference makeReference() {
+  static AttentionReference makeReference(float scale) {
     const AttentionKernels &p = GetParam();
     const int dead = p.tokens / 8, most = p.tokens / 2;
     return {p.tokens,
@@ -107,12 +105,13 @@ protected:
   double ulp() const { return kernels.isBf16 ? 0x1p-8 : 0x1p-20; }
 
   AttentionKernels kernels;
+  float scale;
   AttentionReference reference;
   Execution run;
 };
 
 TEST_P(CudaAttentionTest, IsTheReference) {
-  run.all(kernels);
+  run.all(kernels, scale);
   EXPECT_EQ(compare(run.out.values(), reference.out, ulp()), "");
   EXPECT_EQ(compare(run.lse.values(), reference.lse, 0x1p-20), "");
   EXPECT_EQ(compare(run.delta.values(), reference.delta, ulp()), "");
@@ -121,8 +120,22 @@ TEST_P(CudaAttentionTest, IsTheReference) {
   EXPECT_EQ(compare(run.dv.values(), reference.dv, ulp()), "");
 }
 
+// Scores of a hundred, with either sign of the scale: one key takes nearly all, and nothing
+// overflows. A score's own rounding in f32 counts as many times as it is large.
+TEST_P(CudaAttentionTest, LargeScores) {
+  const double bound = ulp() + 100 * 0x1p-23;
+  for (float large : {20 * scale, -20 * scale}) {
+    AttentionReference expected = makeReference(large);
+    Execution other(kernels, expected);
+    other.all(kernels, large);
+    EXPECT_EQ(compare(other.out.values(), expected.out, bound), "");
+    EXPECT_EQ(compare(other.lse.values(), expected.lse, 0x1p-20), "");
+    EXPECT_EQ(compare(other.dv.values(), expected.dv, bound), "");
+  }
+}
+
 TEST_P(CudaAttentionTest, DeadTokensHaveNothing) {
-  run.all(kernels);
+  run.all(kernels, scale);
   EXPECT_TRUE(isZeroWhereDead(run.out.values()));
   EXPECT_TRUE(isZeroWhereDead(run.lse.values()));
   EXPECT_TRUE(isZeroWhereDead(run.delta.values()));
@@ -132,11 +145,11 @@ TEST_P(CudaAttentionTest, DeadTokensHaveNothing) {
 }
 
 TEST_P(CudaAttentionTest, DoesNotDependOnTheOrderOfThreads) {
-  run.all(kernels);
+  run.all(kernels, scale);
   for (ftc_on_cpu::Order order : {ftc_on_cpu::Order::Reverse, ftc_on_cpu::Order::Random}) {
     ftc_on_cpu::setOrder(order, 7);
     Execution other(kernels, reference);
-    other.all(kernels);
+    other.all(kernels, scale);
     EXPECT_TRUE(other.out == run.out);
     EXPECT_TRUE(other.lse == run.lse);
     EXPECT_TRUE(other.delta == run.delta);
@@ -147,7 +160,7 @@ TEST_P(CudaAttentionTest, DoesNotDependOnTheOrderOfThreads) {
 }
 
 TEST_P(CudaAttentionTest, OneGradientIsThatOfBoth) {
-  run.all(kernels);
+  run.all(kernels, scale);
   Execution other(kernels, reference);
   other.lse = run.lse;
   other.delta = run.delta;

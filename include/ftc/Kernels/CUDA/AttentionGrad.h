@@ -6,7 +6,7 @@
 #ifndef FTC_KERNELS_CUDA_ATTENTIONGRAD_H
 #define FTC_KERNELS_CUDA_ATTENTIONGRAD_H
 
-#include "ftc/Kernels/CUDA/AttentionTiles.h"
+#include "ftc/Kernels/CUDA/AttentionMma.h"
 
 // With P_ij = exp(scale <q_i, k_j> - lse_i) and delta_i = <out_i, grad_i>,
 //   dS_ij = P_ij (<grad_i, v_j> - delta_i),
@@ -98,13 +98,14 @@ attentionGradQueryPlain(int head, int first, float scale, const typename S::Elem
     dotRows<S>(queries + ownRow * S::pitch, keys, scores);
     dotRows<S>(grads + ownRow * S::pitch, values, dScores);
     FTC_UNROLL
-    for (int r = 0; r < W::rows; ++r)
+    for (int r = 0; r < W::rows; ++r) {
       FTC_UNROLL
-    for (int c = 0; c < W::pairs; ++c) {
-      const int j = key + lane + 32 * c;
-      const bool isSeen = lane + 32 * c < S::keyTile && begins[r] <= j && j <= first + ownRow + r;
-      const float p = ftc::exp(scale * scores[r][c] - lses[r]);
-      dScores[r][c] = isSeen ? p * (dScores[r][c] - deltas[r]) : 0.0f;
+      for (int c = 0; c < W::pairs; ++c) {
+        const int j = key + lane + 32 * c;
+        const bool isSeen = lane + 32 * c < S::keyTile && begins[r] <= j && j <= first + ownRow + r;
+        const float p = ftc::exp(scale * scores[r][c] - lses[r]);
+        dScores[r][c] = isSeen ? p * (dScores[r][c] - deltas[r]) : 0.0f;
+      }
     }
     shareWeights<S>(weights, dScores);
     addWeighted<S>(weights, keys, sums);
@@ -116,6 +117,83 @@ attentionGradQueryPlain(int head, int first, float scale, const typename S::Elem
       storeRow<S>(dq + token * S::queryStride + column, sums[r], scale);
 }
 
+/// As attentionMma, with queries and their gradients in shared memory.
+template <typename S>
+FTC_DEVICE void attentionGradQueryMma(int head, int first, float scale, const bf16 *q,
+                                      const bf16 *k, const bf16 *v, const bf16 *grad,
+                                      const float *lse, const float *delta, const int *segmentBegin,
+                                      bf16 *dq) {
+  constexpr int tileSize = S::keyTile * S::pitch, scoreTiles = S::keyTile / 8;
+  FTC_SHARED(shared);
+  bf16 *queries = reinterpret_cast<bf16 *>(shared), *grads = queries + S::queryTile * S::pitch;
+  bf16 *keys = grads + S::queryTile * S::pitch, *values = keys + 2 * tileSize;
+  const int ownRow = threadIdx.x / 32 * 16;
+  const MmaLane at = mmaLane();
+
+  const AttentionRange range = keysOf<S>(first, segmentBegin);
+  k += head / S::group * S::headDim;
+  v += head / S::group * S::headDim;
+  copyTileAsync<S, S::queryTile>(queries, q + head * S::headDim, S::queryStride, first);
+  copyTileAsync<S, S::queryTile>(grads, grad + head * S::headDim, S::queryStride, first);
+  copyTileAsync<S, S::keyTile>(keys, k, S::keyStride, range.begin);
+  copyTileAsync<S, S::keyTile>(values, v, S::keyStride, range.begin);
+  commitCopies();
+
+  const int tokens[2] = {first + ownRow + at.row, first + ownRow + at.row + 8};
+  int begins[2];
+  float lses[2], deltas[2], sums[S::headDim / 8][4];
+  setZero(sums);
+  FTC_UNROLL
+  for (int half = 0; half < 2; ++half) {
+    const bool isToken = tokens[half] < S::tokens;
+    const long long row = static_cast<long long>(tokens[half]) * S::heads + head;
+    begins[half] = isToken ? load(segmentBegin + tokens[half]) : S::tokens;
+    lses[half] = isToken ? log2OfE * load(lse + row) : 0.0f;
+    deltas[half] = isToken ? load(delta + row) : 0.0f;
+  }
+
+  int stage = 0;
+  for (int key = range.begin; key < range.end; key += S::keyTile, stage ^= 1) {
+    if (key + S::keyTile < range.end) {
+      const int next = (stage ^ 1) * tileSize;
+      copyTileAsync<S, S::keyTile>(keys + next, k, S::keyStride, key + S::keyTile);
+      copyTileAsync<S, S::keyTile>(values + next, v, S::keyStride, key + S::keyTile);
+    }
+    commitCopies();
+    waitForCopies<1>(); // this tile is here, the next may be under way
+    __syncthreads();
+    float scores[scoreTiles][4], dScores[scoreTiles][4];
+    multiplyRows<S, S::keyTile>(scores, queries + ownRow * S::pitch, keys + stage * tileSize);
+    multiplyRows<S, S::keyTile>(dScores, grads + ownRow * S::pitch, values + stage * tileSize);
+    FTC_UNROLL
+    for (int n = 0; n < scoreTiles; ++n) {
+      FTC_UNROLL
+      for (int j = 0; j < 4; ++j) {
+        const float p = fastExp2(scale * log2OfE * scores[n][j] - lses[j / 2]);
+        dScores[n][j] = p * (dScores[n][j] - deltas[j / 2]);
+      }
+    }
+    if (key + S::keyTile - 1 > first || key < range.inner) {
+      FTC_UNROLL
+      for (int n = 0; n < scoreTiles; ++n) {
+        FTC_UNROLL
+        for (int j = 0; j < 4; ++j) {
+          const int there = key + 8 * n + at.column + j % 2;
+          if (there < begins[j / 2] || there > tokens[j / 2])
+            dScores[n][j] = 0;
+        }
+      }
+    }
+    addWeightedRows<S, S::keyTile>(sums, dScores, keys + stage * tileSize);
+    __syncthreads(); // this tile is read
+  }
+  waitForCopies<0>();
+
+  __syncthreads(); // where no key was visited, the queries' copies of all threads
+  storeRows<S>(queries + ownRow * S::pitch, dq + head * S::headDim, S::queryStride, first + ownRow,
+               sums, {scale, scale});
+}
+
 /// dq of one tile of queries of one head; blocks, threads and alignment as `attention`.
 template <typename T, int Heads, int KvHeads, int HeadDim, int QueryTile, int KeyTile, int Tokens>
 FTC_DEVICE void attentionGradQuery(long long block, float scale, const T *q, const T *k, const T *v,
@@ -125,8 +203,12 @@ FTC_DEVICE void attentionGradQuery(long long block, float scale, const T *q, con
                            KeyTile, Tokens>;
   const int head = static_cast<int>(block / S::queryTiles);
   const int tile = S::queryTiles - 1 - static_cast<int>(block % S::queryTiles);
-  attentionGradQueryPlain<S>(head, tile * QueryTile, scale, q, k, v, grad, lse, delta, segmentBegin,
+  if constexpr (S::isMma)
+    attentionGradQueryMma<S>(head, tile * QueryTile, scale, q, k, v, grad, lse, delta, segmentBegin,
                              dq);
+  else
+    attentionGradQueryPlain<S>(head, tile * QueryTile, scale, q, k, v, grad, lse, delta,
+                               segmentBegin, dq);
 }
 
 //===----------------------------------------------------------------------===//
@@ -195,8 +277,7 @@ FTC_DEVICE void attentionGradKeyValuePlain(
           const float deltaOfQuery = isQuery ? load(delta + i * S::heads + head) : 0.0f;
           FTC_UNROLL
           for (int r = 0; r < W::rows; ++r)
-            weight[r][c] =
-                weight[r][c] == 0.0f ? 0.0f : weight[r][c] * (dScores[r][c] - deltaOfQuery);
+            weight[r][c] *= dScores[r][c] - deltaOfQuery;
         }
         shareWeights<S>(weights, weight);
         addWeighted<S>(weights, queries, keySums);
@@ -213,6 +294,128 @@ FTC_DEVICE void attentionGradKeyValuePlain(
     if constexpr (HasValue)
       storeRow<S>(dv + token * S::keyStride + keyColumn, valueSums[r], 1.0f);
   }
+}
+
+/// The queries of a tile with all that goes with them, in shared memory twice: one is read while
+/// the next arrives.
+template <typename S> struct MmaQueryTiles {
+  static constexpr int tileSize = S::queryTile * S::pitch;
+  bf16 *queries, *grads; // [2][queryTile][pitch]
+  float *lses, *deltas;  // [2][queryTile]
+
+  FTC_DEVICE void copy(int stage, const bf16 *q, const bf16 *grad, const float *lse,
+                       const float *delta, int head, int query) const {
+    copyTileAsync<S, S::queryTile>(queries + stage * tileSize, q + head * S::headDim,
+                                   S::queryStride, query);
+    copyTileAsync<S, S::queryTile>(grads + stage * tileSize, grad + head * S::headDim,
+                                   S::queryStride, query);
+    for (int i = threadIdx.x; i < 2 * S::queryTile; i += S::threads) {
+      const int row = i % S::queryTile, token = query + row;
+      const long long from = static_cast<long long>(token) * S::heads + head;
+      const bool isLse = i < S::queryTile;
+      copyAsync<4>((isLse ? lses : deltas) + stage * S::queryTile + row,
+                   (isLse ? lse : delta) + from, token < S::tokens);
+    }
+  }
+};
+
+/// A warp owns 16 keys: scores are transposed, so that they are A of the products that follow.
+template <typename S, bool HasKey, bool HasValue>
+FTC_DEVICE void attentionGradKeyValueMma(int keyHead, int first, float scale, const bf16 *q,
+                                         const bf16 *k, const bf16 *v, const bf16 *grad,
+                                         const float *lse, const float *delta,
+                                         const int *segmentEnd, bf16 *dk, bf16 *dv) {
+  constexpr int scoreTiles = S::queryTile / 8;
+  using Tiles = MmaQueryTiles<S>;
+  FTC_SHARED(shared);
+  bf16 *keys = reinterpret_cast<bf16 *>(shared), *values = keys + S::keyTile * S::pitch;
+  Tiles tiles;
+  tiles.queries = values + S::keyTile * S::pitch;
+  tiles.grads = tiles.queries + 2 * Tiles::tileSize;
+  tiles.lses = reinterpret_cast<float *>(tiles.grads + 2 * Tiles::tileSize);
+  tiles.deltas = tiles.lses + 2 * S::queryTile;
+  const int ownRow = threadIdx.x / 32 * 16, keyColumn = keyHead * S::headDim;
+  const MmaLane at = mmaLane();
+
+  const AttentionRange range = queriesOf<S>(first, segmentEnd);
+  int head = keyHead * S::group, query = range.begin;
+  copyTileAsync<S, S::keyTile>(keys, k + keyColumn, S::keyStride, first);
+  copyTileAsync<S, S::keyTile>(values, v + keyColumn, S::keyStride, first);
+  if (query < range.end)
+    tiles.copy(0, q, grad, lse, delta, head, query);
+  commitCopies();
+
+  const int tokens[2] = {first + ownRow + at.row, first + ownRow + at.row + 8};
+  int ends[2];
+  FTC_UNROLL
+  for (int half = 0; half < 2; ++half)
+    ends[half] = tokens[half] < S::tokens ? smaller(load(segmentEnd + tokens[half]), S::tokens) : 0;
+  float keySums[S::headDim / 8][4], valueSums[S::headDim / 8][4];
+  setZero(keySums);
+  setZero(valueSums);
+
+  int stage = 0;
+  while (query < range.end) {
+    int nextHead = head, nextQuery = query + S::queryTile;
+    if (nextQuery >= range.end && head + 1 < (keyHead + 1) * S::group) {
+      ++nextHead;
+      nextQuery = range.begin;
+    }
+    if (nextQuery < range.end)
+      tiles.copy(stage ^ 1, q, grad, lse, delta, nextHead, nextQuery);
+    commitCopies();
+    waitForCopies<1>(); // this tile is here, the next may be under way
+    __syncthreads();
+    const bf16 *queries = tiles.queries + stage * Tiles::tileSize;
+    const bf16 *grads = tiles.grads + stage * Tiles::tileSize;
+    const float *lses = tiles.lses + stage * S::queryTile + at.column;
+    const float *deltas = tiles.deltas + stage * S::queryTile + at.column;
+    float weights[scoreTiles][4];
+    multiplyRows<S, S::queryTile>(weights, keys + ownRow * S::pitch, queries);
+    FTC_UNROLL
+    for (int n = 0; n < scoreTiles; ++n) {
+      FTC_UNROLL
+      for (int j = 0; j < 4; ++j)
+        weights[n][j] = fastExp2(scale * log2OfE * weights[n][j] - log2OfE * lses[8 * n + j % 2]);
+    }
+    if (query < first + S::keyTile - 1 || query + S::queryTile > range.inner) {
+      FTC_UNROLL
+      for (int n = 0; n < scoreTiles; ++n) {
+        FTC_UNROLL
+        for (int j = 0; j < 4; ++j) {
+          const int there = query + 8 * n + at.column + j % 2;
+          if (there < tokens[j / 2] || there >= ends[j / 2])
+            weights[n][j] = 0;
+        }
+      }
+    }
+    if constexpr (HasValue)
+      addWeightedRows<S, S::queryTile>(valueSums, weights, grads);
+    if constexpr (HasKey) {
+      float dScores[scoreTiles][4];
+      multiplyRows<S, S::queryTile>(dScores, values + ownRow * S::pitch, grads);
+      FTC_UNROLL
+      for (int n = 0; n < scoreTiles; ++n) {
+        FTC_UNROLL
+        for (int j = 0; j < 4; ++j)
+          weights[n][j] *= dScores[n][j] - deltas[8 * n + j % 2];
+      }
+      addWeightedRows<S, S::queryTile>(keySums, weights, queries);
+    }
+    __syncthreads(); // this tile is read
+    head = nextHead;
+    query = nextQuery;
+    stage ^= 1;
+  }
+  waitForCopies<0>();
+  __syncthreads(); // where no query was visited, the keys' copies of all threads
+
+  if constexpr (HasKey)
+    storeRows<S>(keys + ownRow * S::pitch, dk + keyColumn, S::keyStride, first + ownRow, keySums,
+                 {scale, scale});
+  if constexpr (HasValue)
+    storeRows<S>(values + ownRow * S::pitch, dv + keyColumn, S::keyStride, first + ownRow,
+                 valueSums, {1.0f, 1.0f});
 }
 
 /// dk and dv of one tile of keys of one key head; the sums over the group's query heads lie inside
@@ -234,8 +437,12 @@ FTC_DEVICE void attentionGradKeyValue(long long block, float scale, const T *q, 
   T *dv = HasValue ? wanted[sizeof...(Gradients) - 1] : nullptr;
   const int keyHead = static_cast<int>(block / S::keyTiles);
   const int tile = static_cast<int>(block % S::keyTiles);
-  attentionGradKeyValuePlain<S, HasKey, HasValue>(keyHead, tile * KeyTile, scale, q, k, v, grad,
+  if constexpr (S::isMma)
+    attentionGradKeyValueMma<S, HasKey, HasValue>(keyHead, tile * KeyTile, scale, q, k, v, grad,
                                                   lse, delta, segmentEnd, dk, dv);
+  else
+    attentionGradKeyValuePlain<S, HasKey, HasValue>(keyHead, tile * KeyTile, scale, q, k, v, grad,
+                                                    lse, delta, segmentEnd, dk, dv);
 }
 } // namespace ftc
 

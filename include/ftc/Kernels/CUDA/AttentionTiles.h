@@ -8,12 +8,12 @@
 #include "ftc/Kernels/CUDA/AttentionShape.h"
 #include "ftc/Kernels/CUDA/Device.h"
 
-// A loop that may be unrolled only a little: all of it would have too many loads in flight, which
-// spill.
+// Unrolls a loop n times; all of it would have more loads in flight than registers to hold them.
 #ifdef FTC_ON_CPU
-#define FTC_UNROLL_TWICE
+#define FTC_UNROLL_BY(n)
 #else
-#define FTC_UNROLL_TWICE _Pragma("unroll 2")
+#define FTC_PRAGMA(text) _Pragma(#text)
+#define FTC_UNROLL_BY(n) FTC_PRAGMA(unroll n)
 #endif
 
 namespace ftc {
@@ -36,6 +36,7 @@ struct AttentionSizes {
   static constexpr int tokens = Tokens;
   static constexpr int queryTiles = (Tokens + QueryTile - 1) / QueryTile;
   static constexpr int keyTiles = (Tokens + KeyTile - 1) / KeyTile;
+  static constexpr bool isMma = shape.isMma();
   static constexpr int threads = shape.threads(), pitch = shape.pitch();
   static constexpr long long queryStride = static_cast<long long>(Heads) * HeadDim;
   static constexpr long long keyStride = static_cast<long long>(KvHeads) * HeadDim;
@@ -130,11 +131,12 @@ FTC_DEVICE void dotRows(const float *own, const float *visited,
   using W = WarpTile<S>;
   const int lane = threadIdx.x % 32;
   FTC_UNROLL
-  for (int r = 0; r < W::rows; ++r)
+  for (int r = 0; r < W::rows; ++r) {
     FTC_UNROLL
-  for (int c = 0; c < W::pairs; ++c)
-    scores[r][c] = 0;
-  FTC_UNROLL_TWICE
+    for (int c = 0; c < W::pairs; ++c)
+      scores[r][c] = 0;
+  }
+  FTC_UNROLL_BY(2)
   for (int d = 0; d < S::headDim; d += 4) {
     Vector<float, 4> there[W::pairs];
     FTC_UNROLL
@@ -145,10 +147,11 @@ FTC_DEVICE void dotRows(const float *own, const float *visited,
     for (int r = 0; r < W::rows; ++r) {
       const Vector<float, 4> here = loadVector<float, 4>(own + r * S::pitch + d);
       FTC_UNROLL
-      for (int c = 0; c < W::pairs; ++c)
+      for (int c = 0; c < W::pairs; ++c) {
         FTC_UNROLL
-      for (int i = 0; i < 4; ++i)
-        scores[r][c] += here[i] * there[c][i];
+        for (int i = 0; i < 4; ++i)
+          scores[r][c] += here[i] * there[c][i];
+      }
     }
   }
 }
@@ -161,11 +164,12 @@ FTC_DEVICE void shareWeights(float *weights,
   const int lane = threadIdx.x % 32;
   __syncwarp(); // the weights before are read
   FTC_UNROLL
-  for (int r = 0; r < W::rows; ++r)
+  for (int r = 0; r < W::rows; ++r) {
     FTC_UNROLL
-  for (int c = 0; c < W::pairs; ++c)
-    if (lane + 32 * c < W::visited)
-      weights[r * W::visited + lane + 32 * c] = scores[r][c];
+    for (int c = 0; c < W::pairs; ++c)
+      if (lane + 32 * c < W::visited)
+        weights[r * W::visited + lane + 32 * c] = scores[r][c];
+  }
   __syncwarp();
 }
 
@@ -175,33 +179,36 @@ FTC_DEVICE void addWeighted(const float *weights, const float *visited,
                             float (&sums)[WarpTile<S>::rows][WarpTile<S>::columns]) {
   using W = WarpTile<S>;
   const int lane = threadIdx.x % 32;
-  FTC_UNROLL_TWICE
+  FTC_UNROLL_BY(2)
   for (int j = 0; j < W::visited; j += 4) {
     float values[4][W::columns];
     FTC_UNROLL
-    for (int i = 0; i < 4; ++i)
+    for (int i = 0; i < 4; ++i) {
       FTC_UNROLL
-    for (int c = 0; c < W::columns; ++c)
-      values[i][c] =
-          lane + 32 * c < S::headDim ? visited[(j + i) * S::pitch + lane + 32 * c] : 0.0f;
+      for (int c = 0; c < W::columns; ++c)
+        values[i][c] =
+            lane + 32 * c < S::headDim ? visited[(j + i) * S::pitch + lane + 32 * c] : 0.0f;
+    }
     FTC_UNROLL
     for (int r = 0; r < W::rows; ++r) {
       const Vector<float, 4> weight = loadVector<float, 4>(weights + r * W::visited + j);
       FTC_UNROLL
-      for (int i = 0; i < 4; ++i)
+      for (int i = 0; i < 4; ++i) {
         FTC_UNROLL
-      for (int c = 0; c < W::columns; ++c)
-        sums[r][c] += weight[i] * values[i][c];
+        for (int c = 0; c < W::columns; ++c)
+          sums[r][c] += weight[i] * values[i][c];
+      }
     }
   }
 }
 
 template <int Rows, int Columns> FTC_DEVICE void setZero(float (&sums)[Rows][Columns]) {
   FTC_UNROLL
-  for (int r = 0; r < Rows; ++r)
+  for (int r = 0; r < Rows; ++r) {
     FTC_UNROLL
-  for (int c = 0; c < Columns; ++c)
-    sums[r][c] = 0;
+    for (int c = 0; c < Columns; ++c)
+      sums[r][c] = 0;
+  }
 }
 
 /// Writes factor * sums as one token's row of one head.
