@@ -48,7 +48,7 @@ launch.kernel @bias map [#launch.arg<readwrite element memref<?x96xf32>>, #launc
 // CHECK-NEXT:    static constexpr int terms = 1, rows = 1;
 // CHECK-NEXT:    static FTC_DEVICE void term(const float *in, float *term) {
 // CHECK-NEXT:      term[0] = in[0] * in[0];
-// CHECK:         static FTC_DEVICE void finish(const float *in, const float *sum, float *row) {
+// CHECK:         static FTC_DEVICE void finish(const float *, const float *sum, float *row) {
 // CHECK-NEXT:      row[0] = ftc::rsqrt(sum[0] / 4096.0f + 1e-05f);
 // CHECK:         static FTC_DEVICE void element(const float *in, const float *row, float *out) {
 // CHECK-NEXT:      out[0] = in[0] * row[0] * in[1];
