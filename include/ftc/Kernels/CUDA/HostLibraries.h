@@ -47,7 +47,6 @@ private:
 };
 
 using Stream = CUstream_st *;
-using DevicePointer = unsigned long long;
 
 //===----------------------------------------------------------------------===//
 // Loading
@@ -133,7 +132,8 @@ constexpr int maxDynamicSharedMemory = 8;    ///< function attribute: bytes a ke
 constexpr unsigned nonBlockingStream = 0x1u; ///< does not wait for the legacy stream
 } // namespace driver
 
-/// Functions of the driver; each answers 0 (CUDA_SUCCESS) or an error number.
+/// Functions of the driver; each answers 0 (CUDA_SUCCESS) or an error number. Device memory, an
+/// integer in the driver's interface (CUdeviceptr), is a pointer here, which is passed alike.
 struct Driver {
   int (*init)(unsigned flags);
   int (*getErrorName)(int error, const char **name);
@@ -147,14 +147,14 @@ struct Driver {
   int (*contextSetCurrent)(driver::Context context);
   int (*contextGetCurrent)(driver::Context *context);
   int (*contextGetDevice)(int *device);
-  int (*memoryAllocate)(DevicePointer *memory, size_t bytes);
-  int (*memoryFree)(DevicePointer memory);
+  int (*memoryAllocate)(void **memory, size_t bytes);
+  int (*memoryFree)(void *memory);
   int (*memoryInfo)(size_t *free, size_t *total);
   int (*hostAllocate)(void **memory, size_t bytes, unsigned flags);
   int (*hostFree)(void *memory);
-  int (*copyToDevice)(DevicePointer to, const void *from, size_t bytes, Stream stream);
-  int (*copyToHost)(void *to, DevicePointer from, size_t bytes, Stream stream);
-  int (*setBytes)(DevicePointer to, unsigned char value, size_t bytes, Stream stream);
+  int (*copyToDevice)(void *to, const void *from, size_t bytes, Stream stream);
+  int (*copyToHost)(void *to, const void *from, size_t bytes, Stream stream);
+  int (*setBytes)(void *to, unsigned char value, size_t bytes, Stream stream);
   int (*streamCreate)(Stream *stream, unsigned flags);
   int (*streamDestroy)(Stream stream);
   int (*streamSynchronize)(Stream stream);

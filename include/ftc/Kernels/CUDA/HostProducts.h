@@ -170,7 +170,8 @@ private:
       error = library->operationCreate(&plan.operation, blas::compute32F, blas::real32F);
     auto set = [&](int attribute, const auto &value) {
       if (!error)
-        error = library->operationSet(plan.operation, attribute, &value, sizeof value);
+        error = library->operationSet(plan.operation, attribute, static_cast<const void *>(&value),
+                                      sizeof value);
     };
     set(blas::transposeA, int32_t{product.transposeB});
     set(blas::transposeB, int32_t{product.transposeA});
