@@ -20,10 +20,9 @@ constexpr unsigned mostProductAlignment = 64;
 /// a + b, or the largest number there is: more than any device has.
 uint64_t saturatingAdd(uint64_t a, uint64_t b) { return a + b < a ? UINT64_MAX : a + b; }
 
+/// Of a product; the verifier has seen that it is one of these.
 cuda::DType cudaDType(package::DType dtype) {
-  return dtype == package::DType::f32    ? cuda::DType::f32
-         : dtype == package::DType::bf16 ? cuda::DType::bf16
-                                         : cuda::DType::f16;
+  return dtype == package::DType::f32 ? cuda::DType::f32 : cuda::DType::bf16;
 }
 
 cuda::Product productOf(const package::Kernel &kernel) {

@@ -232,8 +232,8 @@ struct Candidate {
 };
 
 constexpr int success = 0, invalidValue = 7, notSupported = 15;
-constexpr int real32F = 0, real16F = 2, real16BF = 14; ///< cudaDataType
-constexpr int compute32F = 68;                         ///< f32 products in f32, never TF32
+constexpr int real32F = 0, real16BF = 14; ///< cudaDataType
+constexpr int compute32F = 68;            ///< f32 products in f32, never TF32
 constexpr int transposeA = 3, transposeB = 4, epilogue = 7, biasPointer = 8; ///< of an Operation
 constexpr int epilogueBias = 4;
 constexpr int maxWorkspaceBytes = 1, reductionSchemes = 3, alignmentA = 5, alignmentB = 6,
