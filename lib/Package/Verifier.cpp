@@ -197,8 +197,9 @@ Status PackageVerifier::gemm(const package::Kernel &kernel, const std::string &w
 
 Status PackageVerifier::gemmTypes(const package::Kernel &kernel, const std::string &where) {
   package::DType a = kernel.args()->Get(0)->dtype(), b = kernel.args()->Get(1)->dtype();
-  if (isCuda(root) && a != b)
-    return fail(where, std::string("the operands of a product on a GPU have one type, not ") +
+  if (isCuda(root) && (a != b || a == package::DType::f16))
+    return fail(where, std::string("the operands of a product on a GPU are both f32 or both bf16, "
+                                   "not ") +
                            package::EnumNameDType(a) + " and " + package::EnumNameDType(b));
   const package::KernelArg &result = *kernel.args()->Get(2);
   std::string types = "f32";

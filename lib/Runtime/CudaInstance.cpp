@@ -20,10 +20,9 @@ constexpr unsigned mostProductAlignment = 64;
 /// a + b, or the largest number there is: more than any device has.
 uint64_t saturatingAdd(uint64_t a, uint64_t b) { return a + b < a ? UINT64_MAX : a + b; }
 
+/// Of a product; the verifier has seen that it is one of these.
 cuda::DType cudaDType(package::DType dtype) {
-  return dtype == package::DType::f32    ? cuda::DType::f32
-         : dtype == package::DType::bf16 ? cuda::DType::bf16
-                                         : cuda::DType::f16;
+  return dtype == package::DType::f32 ? cuda::DType::f32 : cuda::DType::bf16;
 }
 
 cuda::Product productOf(const package::Kernel &kernel) {
@@ -54,13 +53,13 @@ Outcome CudaInstance::create(const Package &package, std::unique_ptr<Instance> &
     return cudaOutcome(package, cuda::Status(status.fault(), status.text() +
                                                                  "; a package compiled with "
                                                                  "--target=cpu runs without it"));
-  cuda::Device::Guard current(result->device);
-  if (Outcome outcome = result->prepare(); !outcome) {
+  Outcome outcome = result->prepare();
+  if (!outcome)
     result->resources.reset();
-    return outcome;
-  }
-  instance = std::move(result);
-  return Outcome::ok();
+  result->device.restore();
+  if (outcome)
+    instance = std::move(result);
+  return outcome;
 }
 
 CudaInstance::~CudaInstance() {
@@ -217,7 +216,7 @@ CudaInstance::PreparedLaunch CudaInstance::prepareLaunch(const package::Launch &
   prepared.sharedBytes = kernel.shared_bytes();
   if (launch.batch() == 1) {
     for (const package::Operand *operand : *launch.operands())
-      values.push_back(cuda::devicePointer(address(*operand)));
+      values.push_back(reinterpret_cast<uintptr_t>(address(*operand)));
     values.push_back(static_cast<uint64_t>(launch.grid()));
     return prepared;
   }
@@ -243,8 +242,8 @@ Outcome CudaInstance::finishLaunches() {
     for (const PreparedLaunch &launch : entry)
       if (launch.table >= 0) {
         uint64_t *value = &values[launch.firstArgument];
-        value[0] = cuda::devicePointer(batches.items(launch.table));
-        value[1] = cuda::devicePointer(batches.firstBlock(launch.table));
+        value[0] = reinterpret_cast<uintptr_t>(batches.items(launch.table));
+        value[1] = reinterpret_cast<uintptr_t>(batches.firstBlock(launch.table));
         value[2] = static_cast<uint64_t>(batches.count(launch.table));
       }
   for (uint64_t &value : values)
@@ -377,9 +376,9 @@ Outcome CudaInstance::enqueueLaunches(uint32_t entry) {
 int CudaInstance::enqueue(const PreparedLaunch &launch) {
   cuda::Stream stream = resources->stream.get();
   if (launch.product >= 0) {
-    const uint64_t *operands = &values[launch.firstArgument];
-    auto pointer = [&](size_t i) { return reinterpret_cast<void *>(uintptr_t{operands[i]}); };
-    return resources->products.run(launch.product, pointer(0), pointer(1), pointer(2), stream);
+    void *operands[3];
+    std::memcpy(static_cast<void *>(operands), &values[launch.firstArgument], sizeof operands);
+    return resources->products.run(launch.product, operands[0], operands[1], operands[2], stream);
   }
   return device.driver().launchKernel(launch.kernel, launch.blocks, 1, 1, launch.threads, 1, 1,
                                       launch.sharedBytes, stream,

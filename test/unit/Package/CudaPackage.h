@@ -38,6 +38,7 @@ inline PackageMaker cudaToy(const std::string &source, DType tableType = DType::
     kernel->grain = 1;
     if (kernel->gemm)
       continue;
+    kernel->symbol = "toy_" + kernel->name; // CUDA itself has a norm
     kernel->threads = 32;
     kernel->items = kernel->name == "descend" ? 8 : 16;
     kernel->shared_bytes = kernel->name == "sum" ? 128 : 0;

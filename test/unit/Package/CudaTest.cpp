@@ -83,7 +83,11 @@ const Refusal kernels[] = {
     {"symbol", [](P &p) { p.kernels[0]->symbol = "a-b"; }, "the symbol 'a-b' is no identifier"},
     {"symbol_digit", [](P &p) { p.kernels[0]->symbol = "1a"; }, "the symbol '1a' is no identifier"},
     {"product_types", [](P &p) { p.kernels[1]->args[1]->dtype = DType::bf16; },
-     "kernel 1 'product': the operands of a product on a GPU have one type, not f32 and bf16"},
+     "kernel 1 'product': the operands of a product on a GPU are both f32 or both bf16, not f32 "
+     "and bf16"},
+    {"product_f16",
+     [](P &p) { p.kernels[1]->args[0]->dtype = p.kernels[1]->args[1]->dtype = DType::f16; },
+     "both f32 or both bf16, not f16 and f16"},
     {"product_result", [](P &p) { p.kernels[1]->args[2]->dtype = DType::bf16; },
      "argument 2 of this product is f32, write"},
     {"product_result_f16",

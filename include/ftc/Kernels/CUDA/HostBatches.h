@@ -39,8 +39,8 @@ public:
   }
 
   void setArgument(int table, size_t group, size_t argument, const void *address) {
-    std::memcpy(&words[at(table).begin + group * wordsOfGroup + argument], &address,
-                sizeof address);
+    std::memcpy(&words[at(table).begin + group * wordsOfGroup + argument],
+                static_cast<const void *>(&address), sizeof address);
   }
 
   /// After the last `add`.
@@ -53,8 +53,7 @@ public:
   Status upload(Stream stream) const {
     if (words.empty())
       return Status();
-    int error =
-        functions->copyToDevice(devicePointer(memory.data()), words.data(), memory.size(), stream);
+    int error = functions->copyToDevice(memory.data(), words.data(), memory.size(), stream);
     if (!error)
       error = functions->streamSynchronize(stream);
     return failure(error, "copy the tables of batched launches to the GPU");

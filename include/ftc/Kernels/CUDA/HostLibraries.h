@@ -47,7 +47,6 @@ private:
 };
 
 using Stream = CUstream_st *;
-using DevicePointer = unsigned long long;
 
 //===----------------------------------------------------------------------===//
 // Loading
@@ -133,7 +132,8 @@ constexpr int maxDynamicSharedMemory = 8;    ///< function attribute: bytes a ke
 constexpr unsigned nonBlockingStream = 0x1u; ///< does not wait for the legacy stream
 } // namespace driver
 
-/// Functions of the driver; each answers 0 (CUDA_SUCCESS) or an error number.
+/// Functions of the driver; each answers 0 (CUDA_SUCCESS) or an error number. Device memory, an
+/// integer in the driver's interface (CUdeviceptr), is a pointer here, which is passed alike.
 struct Driver {
   int (*init)(unsigned flags);
   int (*getErrorName)(int error, const char **name);
@@ -147,14 +147,14 @@ struct Driver {
   int (*contextSetCurrent)(driver::Context context);
   int (*contextGetCurrent)(driver::Context *context);
   int (*contextGetDevice)(int *device);
-  int (*memoryAllocate)(DevicePointer *memory, size_t bytes);
-  int (*memoryFree)(DevicePointer memory);
+  int (*memoryAllocate)(void **memory, size_t bytes);
+  int (*memoryFree)(void *memory);
   int (*memoryInfo)(size_t *free, size_t *total);
   int (*hostAllocate)(void **memory, size_t bytes, unsigned flags);
   int (*hostFree)(void *memory);
-  int (*copyToDevice)(DevicePointer to, const void *from, size_t bytes, Stream stream);
-  int (*copyToHost)(void *to, DevicePointer from, size_t bytes, Stream stream);
-  int (*setBytes)(DevicePointer to, unsigned char value, size_t bytes, Stream stream);
+  int (*copyToDevice)(void *to, const void *from, size_t bytes, Stream stream);
+  int (*copyToHost)(void *to, const void *from, size_t bytes, Stream stream);
+  int (*setBytes)(void *to, unsigned char value, size_t bytes, Stream stream);
   int (*streamCreate)(Stream *stream, unsigned flags);
   int (*streamDestroy)(Stream stream);
   int (*streamSynchronize)(Stream stream);
@@ -232,8 +232,8 @@ struct Candidate {
 };
 
 constexpr int success = 0, invalidValue = 7, notSupported = 15;
-constexpr int real32F = 0, real16F = 2, real16BF = 14; ///< cudaDataType
-constexpr int compute32F = 68;                         ///< f32 products in f32, never TF32
+constexpr int real32F = 0, real16BF = 14; ///< cudaDataType
+constexpr int compute32F = 68;            ///< f32 products in f32, never TF32
 constexpr int transposeA = 3, transposeB = 4, epilogue = 7, biasPointer = 8; ///< of an Operation
 constexpr int epilogueBias = 4;
 constexpr int maxWorkspaceBytes = 1, reductionSchemes = 3, alignmentA = 5, alignmentB = 6,

@@ -11,10 +11,6 @@
 
 namespace ftc::cuda {
 
-inline DevicePointer devicePointer(const void *address) {
-  return static_cast<DevicePointer>(reinterpret_cast<uintptr_t>(address));
-}
-
 //===----------------------------------------------------------------------===//
 // Device
 //===----------------------------------------------------------------------===//
@@ -31,7 +27,8 @@ public:
       (void)functions->primaryContextRelease(device);
   }
 
-  /// Opens the device of the calling thread's context or, where it has none, the first one.
+  /// Opens the device of the calling thread's context or, where it has none, the first one, and
+  /// makes its primary context the thread's.
   Status open() {
     if (Status status = load(functions); !status)
       return status;
@@ -39,13 +36,15 @@ public:
       return Status(Fault::unsupported, "the CUDA driver does not start: " + describe(error) +
                                             "; a machine with an NVIDIA GPU is needed");
     int count = 0;
-    driver::Context current = nullptr;
     if (int error = functions->deviceGetCount(&count); error || count < 1)
       return Status(Fault::unsupported, "the CUDA driver knows of no GPU; is one hidden by "
                                         "CUDA_VISIBLE_DEVICES?");
-    int error = functions->contextGetCurrent(&current);
-    if (!error)
-      error = current ? functions->contextGetDevice(&device) : functions->deviceGet(&device, 0);
+    int error = functions->contextGetCurrent(&before);
+    // A context that is left over from an owner who is gone has no device either.
+    if (error || !before || functions->contextGetDevice(&device) != cuda::driver::success) {
+      before = nullptr;
+      error = functions->deviceGet(&device, 0);
+    }
     if (!error)
       error = functions->primaryContextRetain(&context, device);
     if (error)
@@ -57,6 +56,8 @@ public:
   }
 
   bool isOpen() const { return retained; }
+  /// Gives the thread that opened the device the context back that it had before.
+  void restore() const { (void)functions->contextSetCurrent(before); }
   const Driver &driver() const { return *functions; }
   int ordinal() const { return device; }
   const std::string &name() const { return deviceName; }
@@ -106,7 +107,7 @@ private:
   }
 
   const Driver *functions = nullptr;
-  cuda::driver::Context context = nullptr;
+  cuda::driver::Context context = nullptr, before = nullptr;
   bool retained = false;
   int device = 0, major = 0, minor = 0, shared = 0;
   std::string deviceName;
@@ -159,7 +160,7 @@ public:
     functions = &device.driver();
     if (bytes == 0)
       return Status();
-    DevicePointer memory = 0;
+    void *memory = nullptr;
     int error = functions->memoryAllocate(&memory, bytes);
     if (error == driver::outOfMemory) {
       size_t free = 0, total = 0;
@@ -171,14 +172,12 @@ public:
     }
     if (error)
       return failure(error, "allocate device memory for " + what);
-    address = memory;
+    address = static_cast<unsigned char *>(memory);
     length = bytes;
     return failure(functions->setBytes(address, 0, length, stream), "clear " + what);
   }
 
-  unsigned char *data() const {
-    return reinterpret_cast<unsigned char *>(static_cast<uintptr_t>(address));
-  }
+  unsigned char *data() const { return address; }
   uint64_t size() const { return length; }
 
 private:
@@ -189,7 +188,7 @@ private:
   }
 
   const Driver *functions = nullptr;
-  DevicePointer address = 0;
+  unsigned char *address = nullptr;
   uint64_t length = 0;
 };
 
@@ -221,10 +220,10 @@ public:
   /// Copies [offset, offset + bytes) of this memory to the device, after what the stream already
   /// does. 0 or a CUresult.
   int upload(void *to, size_t offset, size_t bytes, Stream stream) const {
-    return functions->copyToDevice(devicePointer(to), memory + offset, bytes, stream);
+    return functions->copyToDevice(to, memory + offset, bytes, stream);
   }
   int download(size_t offset, const void *from, size_t bytes, Stream stream) const {
-    return functions->copyToHost(memory + offset, devicePointer(from), bytes, stream);
+    return functions->copyToHost(memory + offset, from, bytes, stream);
   }
 
   /// Copies between pageable host memory and the device through this memory, piece by piece, each

@@ -22,7 +22,7 @@
 
 namespace ftc::cuda {
 
-enum class DType { f32, bf16, f16 };
+enum class DType { f32, bf16 };
 
 /// C[m,n] = scale op(A)[m,k] op(B)[k,n] (+ C where `accumulate`) (+ bias[n] in each row), row-major
 /// with leading dimensions in elements; op is the transpose where the flag is set. A and B have one
@@ -40,7 +40,7 @@ struct Product {
 
 /// `128x64x32 of bf16 to f32`
 inline std::string productString(const Product &product) {
-  static const char *const names[] = {"f32", "bf16", "f16"};
+  static const char *const names[] = {"f32", "bf16"};
   std::string text = std::to_string(product.m) + 'x' + std::to_string(product.n) + 'x' +
                      std::to_string(product.k) + " of " + names[static_cast<int>(product.a)];
   if (product.b != product.a)
@@ -125,11 +125,7 @@ private:
       (void)library->operationDestroy(plan.operation);
   }
 
-  static int typeOf(DType type) {
-    return type == DType::f32    ? blas::real32F
-           : type == DType::bf16 ? blas::real16BF
-                                 : blas::real16F;
-  }
+  static int typeOf(DType type) { return type == DType::f32 ? blas::real32F : blas::real16BF; }
 
   Status prepare(Plan &plan) {
     const Product &product = plan.product;
@@ -170,7 +166,8 @@ private:
       error = library->operationCreate(&plan.operation, blas::compute32F, blas::real32F);
     auto set = [&](int attribute, const auto &value) {
       if (!error)
-        error = library->operationSet(plan.operation, attribute, &value, sizeof value);
+        error = library->operationSet(plan.operation, attribute, static_cast<const void *>(&value),
+                                      sizeof value);
     };
     set(blas::transposeA, int32_t{product.transposeB});
     set(blas::transposeB, int32_t{product.transposeA});
