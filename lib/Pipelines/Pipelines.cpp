@@ -41,13 +41,15 @@ std::unique_ptr<Pass> verifyLaunch(const std::string &phase) {
 constexpr llvm::StringLiteral kForwardPhase = "forward";
 
 constexpr llvm::StringLiteral kCanonicalize = "canonicalize", kCSE = "cse",
-                              kPrune = "ft-prune-graph", kFusion = "ft-form-kernels.fusion",
+                              kPrune = "ft-prune-graph", kPrecision = "ft-lower-precision",
+                              kFusion = "ft-form-kernels.fusion",
                               kInPlace = "convert-ft-to-launch.in-place",
                               kReuse = "launch-plan-arena.reuse";
 
 std::unique_ptr<Pass> createConversion(const Switches &on) {
   ConvertFTToLaunchOptions options;
   options.inPlace = on.has(kInPlace);
+  options.sameTypeProducts = on.options.sameTypeProducts;
   if (on.options.attentionTile)
     options.attentionTile = on.options.attentionTile;
   if (on.options.logitsBytes)
@@ -66,6 +68,10 @@ constexpr Step steps[] = {
      "backward", verifyFt},
     {kPrune, [](const Switches &on) { return ft::createPruneGraph({/*off=*/!on.has(kPrune)}); },
      true, "backward", verifyFt},
+    // Behind the cleanup: a later CSE would share the casts that frozen weights have at each use.
+    {kPrecision,
+     [](const Switches &on) { return ft::createLowerPrecision({on.options.computeDType}); }, false,
+     "precision", verifyFt},
     {"ft-form-kernels",
      [](const Switches &on) { return ft::createFormKernels({/*fusion=*/on.has(kFusion)}); }, false,
      "kernels", verifyFt},

@@ -114,6 +114,7 @@ Outcome Instance::take(uint32_t index, DType dtype, const void *data) {
     convert(tensor.dtype(), elements, dtype, data, stateData(tensor));
   }
   ready[index] = true;
+  updateShadow(index);
   return Outcome::ok();
 }
 

@@ -96,6 +96,8 @@ private:
   /// Points the arguments that use a base tensor to it.
   void setBound(uint32_t index, const void *data);
   void initTensor(uint32_t index, uint64_t seed);
+  /// Rounds a trainable tensor, just filled, into its shadow where it has one.
+  void updateShadow(uint32_t master);
   unsigned char *stateData(const package::Tensor &tensor) const {
     return state.data() + tensor.offset();
   }

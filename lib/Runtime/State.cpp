@@ -27,6 +27,17 @@ void fill(const package::Tensor &tensor, unsigned char *data, const Value &value
   }
 }
 
+float element(const package::Tensor &tensor, const unsigned char *data, uint64_t index) {
+  if (tensor.dtype() == package::DType::f32) {
+    float number;
+    std::memcpy(&number, data + index * 4, 4);
+    return number;
+  }
+  uint16_t half;
+  std::memcpy(&half, data + index * 2, 2);
+  return tensor.dtype() == package::DType::bf16 ? bf16ToF32(half) : f16ToF32(half);
+}
+
 } // namespace
 
 void Instance::initTensor(uint32_t index, uint64_t seed) {
@@ -35,6 +46,7 @@ void Instance::initTensor(uint32_t index, uint64_t seed) {
   uint64_t site = siteHash(tensor.name()->string_view());
   switch (tensor.init()) {
   case package::InitKind::file:
+  case package::InitKind::master: // with its master
     return;
   case package::InitKind::zeros:
     std::memset(data, 0, tensor.bytes());
@@ -71,6 +83,22 @@ void Instance::initTensor(uint32_t index, uint64_t seed) {
   }
   }
   ready[index] = true;
+  updateShadow(index);
+}
+
+void Instance::updateShadow(uint32_t master) {
+  const auto &tensors = *package->tensors();
+  if (tensors[master]->role() != package::Role::trainable)
+    return;
+  const unsigned char *source = stateData(*tensors[master]);
+  for (uint32_t i = 0; i < tensors.size(); ++i) {
+    const package::Tensor &shadow = *tensors[i];
+    if (shadow.role() != package::Role::shadow || shadow.owner() != static_cast<int32_t>(master))
+      continue;
+    fill(shadow, stateData(shadow),
+         [&](uint64_t i) { return element(*tensors[master], source, i); });
+    ready[i] = true;
+  }
 }
 
 Outcome Instance::initState(uint64_t seed) {
@@ -119,6 +147,7 @@ Outcome Instance::writeState(std::string_view name, const void *data, size_t byt
                                         " has " + std::to_string(tensor.bytes()));
   std::memcpy(stateData(tensor), data, bytes);
   ready[*index] = true;
+  updateShadow(*index);
   return Outcome::ok();
 }
 
