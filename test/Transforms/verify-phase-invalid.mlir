@@ -8,7 +8,7 @@
 // RUN: ft-opt %t/kernels.mlir --ft-verify-phase=phase=kernels --verify-diagnostics
 
 //--- unknown.mlir
-// expected-error@+1 {{unknown phase 'later'; expected forward, bypasses, lowered, backward, kernels}}
+// expected-error@+1 {{unknown phase 'later'; expected forward, bypasses, lowered, backward, precision, kernels}}
 module attributes {ft.tokens = 8 : i64} {
 }
 //--- forward.mlir
