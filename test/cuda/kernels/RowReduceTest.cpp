@@ -123,13 +123,14 @@ void checkNorm(Forward forward, Backward backward) {
 
 #define CHECK_NORM(name, T, Weight, Columns, Threads, RowsPerBlock)                                \
   TEST_P(RowReduceKernels, name) {                                                                 \
-    constexpr auto shared = ftc::rowReduceShared(Threads);                                         \
     checkNorm<T, Weight, Columns, Threads, RowsPerBlock>(                                          \
         [](long long blocks, auto... args) {                                                       \
-          return FTC_LAUNCH(name, blocks, Threads, shared, nullptr, args...);                      \
+          return FTC_LAUNCH(name, blocks, Threads, ftc::rowReduceShared(Threads), nullptr,         \
+                            args...);                                                              \
         },                                                                                         \
         [](long long blocks, auto... args) {                                                       \
-          return FTC_LAUNCH(name##_grad, blocks, Threads, shared, nullptr, args...);               \
+          return FTC_LAUNCH(name##_grad, blocks, Threads, ftc::rowReduceShared(Threads), nullptr,  \
+                            args...);                                                              \
         });                                                                                        \
   }
 FOR_ALL_SHAPES(CHECK_NORM)

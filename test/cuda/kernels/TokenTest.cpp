@@ -261,14 +261,17 @@ void checkCrossEntropy(Both both, Gradient gradient, Loss loss) {
 
 #define CHECK_ENTROPY(name, T, Vocabulary, Threads)                                                \
   TEST_P(TokenKernels, name) {                                                                     \
-    constexpr auto shared = ftc::crossEntropyShared(Threads);                                      \
     checkCrossEntropy<T, Vocabulary>(                                                              \
-        [](auto... args) { return FTC_LAUNCH(name, 6, Threads, shared, nullptr, args...); },       \
         [](auto... args) {                                                                         \
-          return FTC_LAUNCH(name##_grad, 6, Threads, shared, nullptr, args...);                    \
+          return FTC_LAUNCH(name, 6, Threads, ftc::crossEntropyShared(Threads), nullptr, args...); \
         },                                                                                         \
         [](auto... args) {                                                                         \
-          return FTC_LAUNCH(name##_loss, 6, Threads, shared, nullptr, args...);                    \
+          return FTC_LAUNCH(name##_grad, 6, Threads, ftc::crossEntropyShared(Threads), nullptr,    \
+                            args...);                                                              \
+        },                                                                                         \
+        [](auto... args) {                                                                         \
+          return FTC_LAUNCH(name##_loss, 6, Threads, ftc::crossEntropyShared(Threads), nullptr,    \
+                            args...);                                                              \
         });                                                                                        \
   }
 FOR_ALL_VOCABULARIES(CHECK_ENTROPY)
