@@ -118,6 +118,17 @@ struct ManySums {
   }
 };
 
+/// No sum at all: the row's number is added to each element, and doubled.
+struct AddRow {
+  static constexpr int terms = 0, rows = 1;
+  static FTC_DEVICE void term(const float *, float *) {}
+  static FTC_DEVICE void finish(const float *in, const float *, float *row) { row[0] = in[0]; }
+  static FTC_DEVICE void element(const float *in, const float *row, float *out) {
+    out[0] = in[0] + row[0];
+    out[1] = 2.0f * row[0];
+  }
+};
+
 /// Gradient times value times a number of the row.
 struct WeightedSum {
   static FTC_DEVICE float term(const float *in) { return in[0] * in[1] * in[2]; }

@@ -84,10 +84,11 @@ template <typename T, typename Out, int HeadDim, int Rotary, int Columns, typena
           typename Back>
 void checkRope(Launch launch, Back back) {
   const long long rows = 5, table = 11;
-  for (int offset : {0, 1}) {
+  for (int variant = 0; variant < 4; ++variant) {
+    const int offset = variant % 2;
     Memory<T> x(rows * Columns, offset);
     Memory<Out> y(rows * Columns, offset);
-    Memory<float> cos(table * Rotary, offset), sin(table * Rotary);
+    Memory<float> cos(table * Rotary, variant / 2), sin(table * Rotary);
     Memory<int> positions(rows);
     x.fill(1);
     for (int p = 0; p < table; ++p)
