@@ -29,7 +29,7 @@ thread_local Fault lastFault;
 // Runs on the fiber's stack, whose frames nobody needs any more.
 void reportFault() {
   Fiber &fiber = *currentFiber();
-  std::string what;
+  static thread_local std::string what; // the fiber never goes on, so nothing of it is destroyed
   if (lastFault.signal == SIGFPE)
     what = "integer division by zero or overflow";
   else if (fiber.stack->guards(lastFault.address))
