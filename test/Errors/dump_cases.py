@@ -46,7 +46,7 @@ def run(t):
         for i in range(1, 5):
             # What MLIR misses depends on the token that the cut falls in; where it is stands in the place.
             fails("%s cut at %d/5" % (level, i), text[: len(text) * i // 5],
-                  "expected|unbalanced|custom op|invalid|unknown|unterminated|undeclared|unresolved")
+                  "expected|unbalanced|custom op|invalid|unknown|unterminated|not found|undeclared|unresolved")
 
     # IR that is no step.
     bare = "has no attribute ft.tokens"

@@ -7,6 +7,7 @@
 #include "dialects/Launch/IR/Launch.h"
 #include "ftc/Analysis/Lifetimes.h"
 #include "ftc/Analysis/Report.h"
+#include "ftc/Analysis/StateLayout.h"
 #include "ftc/Package/CpuAbi.h"
 #include "ftc/Package/Package.h"
 
@@ -32,7 +33,8 @@ std::vector<int64_t> shapeOf(MemRefType type) {
 
 class Writer {
 public:
-  Writer(ModuleOp module, const PackageContents &contents) : module(module), contents(contents) {}
+  Writer(ModuleOp module, const PackageContents &contents)
+      : module(module), symbols(module), contents(contents) {}
 
   FailureOr<std::vector<uint8_t>> write() {
     if (failed(header()))
@@ -174,12 +176,11 @@ private:
   /// Offsets in the state region, and whose moments and accumulators they are: by their names
   /// (`ft-build-backward` makes them).
   void placeState() {
-    uint64_t offset = 0;
+    const StateLayout layout = StateLayout::of(module);
     for (auto &tensor : out.tensors) {
       if (tensor->role == package::Role::base)
         continue;
-      tensor->offset = offset;
-      offset += alignedBytes(tensor->bytes);
+      tensor->offset = layout.places.lookup(tensor->name).offset;
       llvm::StringRef name = tensor->name;
       for (llvm::StringRef suffix : {".grad", ".exp_avg", ".exp_avg_sq"})
         if (tensor->role != package::Role::trainable && name.ends_with(suffix)) {
@@ -188,7 +189,7 @@ private:
             tensor->owner = owner->second;
         }
     }
-    stateBytes = offset;
+    stateBytes = layout.bytes;
   }
 
   LogicalResult kernel(KernelOp op) {
@@ -320,10 +321,17 @@ private:
     return port;
   }
 
-  /// Groups of a batched launch: launch->batch, and launch->grids in the order of the operands. The
-  /// op cannot say them yet.
-  static void batch(LaunchOp, package::LaunchT &launch) { launch.batch = 1; }
-
+  /// Groups of a batched launch: launch->batch, and launch->grids in the order of the operands.
+  static LogicalResult batch(LaunchOp op, KernelOp kernel, bool isCuda, package::LaunchT &launch) {
+    launch.batch = op.getBatch();
+    if (launch.batch == 1)
+      return success();
+    if (!isCuda)
+      return op.emitOpError("is a batch, which only the cuda target runs");
+    for (int64_t group = 0; group < (int64_t)op.getBatch(); ++group)
+      launch.grids.push_back(op.getGroupGrid(kernel, group));
+    return success();
+  }
   LogicalResult entry(EntryOp op) {
     auto entry = std::make_unique<package::EntryT>();
     entry->name = op.getSymName().str();
@@ -353,7 +361,9 @@ private:
         launch->grid = launchOp.getGrid();
         launch->flops = launchOp.getFlops();
         launch->bytes = launchOp.getBytes();
-        batch(launchOp, *launch);
+        if (failed(
+                batch(launchOp, symbols.lookup<KernelOp>(launchOp.getKernel()), isCuda(), *launch)))
+          return failure();
         for (Value buffer : launchOp.getOperands()) {
           FailureOr<package::Operand> converted = operand(buffer);
           if (failed(converted))
@@ -416,6 +426,7 @@ private:
   }
 
   ModuleOp module;
+  SymbolTable symbols;
   const PackageContents &contents;
   package::PackageT out;
   llvm::StringMap<uint32_t> tensors, kernels, strings;
