@@ -4,7 +4,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "Reference.h"
+#include "ftc/Pipelines/Pipelines.h"
 #include "ftc/Support/DType.h"
+
+#include "mlir/Pass/PassManager.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
@@ -96,6 +99,32 @@ TEST_P(Precision, ShadowsAreTheirMastersRounded) {
   }
   bool noProducts = GetParam().name.find("norms_alone") == 0 || GetParam().name.find("biases") == 0;
   EXPECT_EQ(shadows == 0, noProducts);
+}
+
+// What a target says instead of the training config.
+TEST(PrecisionOptions, ReachTheirPasses) {
+  auto launches = [](const PipelineOptions &options) {
+    Case one = findCase("lora_tied_bf16");
+    Experiment program(one);
+    PassManager manager(program.get()->getContext(), ModuleOp::getOperationName());
+    EXPECT_TRUE(buildPipeline(manager, program.get(), options));
+    EXPECT_TRUE(succeeded(manager.run(program.get())));
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    program.get().print(os);
+    return text;
+  };
+  auto has = [](const std::string &text, StringRef part) { return StringRef(text).contains(part); };
+  PipelineOptions options;
+  std::string single = launches(options);
+  EXPECT_FALSE(has(single, "launch.compute") || has(single, "\"widened\""));
+  options.sameTypeProducts = true;
+  EXPECT_TRUE(has(launches(options), "\"widened\""));
+  // Weights in bf16 need no copies there.
+  options.computeDType = "bf16";
+  std::string narrow = launches(options);
+  EXPECT_TRUE(has(narrow, "launch.compute = bf16") && has(narrow, "role(shadow)"));
+  EXPECT_FALSE(has(narrow, "\"widened\""));
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, Precision, ::testing::ValuesIn(bf16Cases()),
