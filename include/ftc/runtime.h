@@ -125,8 +125,8 @@ ftc_code ftc_init_state(ftc_instance *instance, uint64_t seed, ftc_error *error)
 ftc_code ftc_load_adapter(ftc_instance *instance, const char *directory, ftc_error *error);
 
 /* Copies a tensor (any role; by name) out of or into the instance. `bytes` must be its size. Base
-   tensors can be read once bound, not written. A trainable tensor's shadow follows it, however it
-   is filled. */
+   tensors can be read once bound, not written; shadows follow their trainable tensors and are not
+   written either. */
 ftc_code ftc_state_read(const ftc_instance *instance, const char *name, void *data, size_t bytes,
                         ftc_error *error);
 ftc_code ftc_state_write(ftc_instance *instance, const char *name, const void *data, size_t bytes,

@@ -29,10 +29,14 @@ struct Model : EvaluableOpInterface::ExternalModel<Model<Op, exact, single>, Op>
     bool copies = llvm::isa<CastOp, ConstantOp, EmbeddingOp, RunValueOp>(op);
     uint64_t index = 0;
     for (auto [value, result] : llvm::zip_equal(results, op->getResults())) {
+      auto type = llvm::cast<mlir::FloatType>(mlir::getElementTypeOrSelf(result.getType()));
       for (double &number : value.data)
-        if (!copies)
+        if (!copies) {
           number = context.perturbed(static_cast<float>(number), index++);
-      round(value, result.getType());
+          if (context.isPerturbed() && type.getWidth() < 32)
+            number = roundedAtRandom(number, type, context.dither(index));
+        }
+      round(value, type);
     }
     return llvm::success();
   }

@@ -33,6 +33,13 @@ double ftc::ft::rounded(double value, FloatType type) {
   return number.convertToDouble();
 }
 
+double ftc::ft::roundedAtRandom(double value, FloatType type, double dither) {
+  if (value == 0 || !std::isfinite(value))
+    return rounded(value, type);
+  int precision = llvm::APFloat::semanticsPrecision(type.getFloatSemantics());
+  return rounded(value + std::ldexp(dither, std::ilogb(value) + 1 - precision), type);
+}
+
 void ftc::ft::round(HostValue &value, Type type) {
   auto element = dyn_cast<FloatType>(getElementTypeOrSelf(type));
   if (!element || element.isF64())

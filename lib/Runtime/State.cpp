@@ -156,6 +156,10 @@ Outcome Instance::writeState(std::string_view name, const void *data, size_t byt
     return invalidArgument("name", quoted(name, 200) +
                                        " is a base tensor, which is bound and never "
                                        "written; use ftc_bind_tensor");
+  if (tensor.role() == package::Role::shadow)
+    return invalidArgument("name", quoted(name, 200) +
+                                       " is a shadow, which follows its trainable tensor; write "
+                                       "that one");
   if (bytes != tensor.bytes())
     return invalidArgument("bytes", "is " + std::to_string(bytes) + ", but " + quoted(name, 200) +
                                         " has " + std::to_string(tensor.bytes()));

@@ -285,7 +285,8 @@ std::vector<double> Experiment::run(StringRef name, const Data &data, const ftc_
     launch::Buffers inputs = launch::makeInputs({run});
     if (!data.empty())
       inputs = launch::makeInputs({ids, labels, *makeSegments(tokens(), bounds, positions), run});
-    FailureOr<launch::Buffers> outputs = launch::runEntry(*module, entry, inputs, state);
+    FailureOr<launch::Buffers> outputs =
+        launch::runEntry(*module, entry, inputs, state, /*roundStores=*/evaluation.rounded);
     if (mlir::failed(outputs)) {
       fail("the interpreter failed at @" + name.str());
       return {};
