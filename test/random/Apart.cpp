@@ -4,12 +4,15 @@
 //===----------------------------------------------------------------------===//
 #include "Apart.h"
 
+#include "ftc/Support/AtomicFile.h"
+
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -52,7 +55,17 @@ Apart::~Apart() {
     ::kill(child.process, SIGKILL);
     ::waitpid(child.process, nullptr, 0);
     ::close(child.pipe);
+    (void)removeTree(child.folder);
   }
+}
+
+/// A fresh folder for temporary files.
+static std::string makeFolder() {
+  std::error_code error;
+  std::string name = (std::filesystem::temp_directory_path(error) / "ftc-random-XXXXXX").string();
+  if (!::mkdtemp(name.data()))
+    std::perror("mkdtemp"), std::_Exit(2);
+  return name;
 }
 
 void Apart::start(uint64_t id, const Program &program) {
@@ -60,11 +73,13 @@ void Apart::start(uint64_t id, const Program &program) {
   std::fflush(stdout);
   if (::pipe(ends) != 0)
     std::perror("pipe"), std::_Exit(2);
+  std::string folder = makeFolder();
   pid_t process = ::fork();
   if (process < 0)
     std::perror("fork"), std::_Exit(2);
   if (process == 0) {
     ::close(ends[0]);
+    ::setenv("TMPDIR", folder.c_str(), 1);
     std::string text = write(work(program));
     for (size_t done = 0; done < text.size();) {
       ssize_t count = ::write(ends[1], text.data() + done, text.size() - done);
@@ -75,7 +90,7 @@ void Apart::start(uint64_t id, const Program &program) {
     std::_Exit(0);
   }
   ::close(ends[1]);
-  children.push_back({id, process, ends[0], now() + limit, ""});
+  children.push_back({id, process, ends[0], now() + limit, "", folder});
 }
 
 std::pair<uint64_t, Verdict> Apart::next() {
@@ -103,6 +118,7 @@ std::pair<uint64_t, Verdict> Apart::next() {
       int status = 0;
       ::waitpid(child->process, &status, 0);
       ::close(child->pipe);
+      (void)removeTree(child->folder);
       std::optional<Verdict> verdict = read(child->text);
       if (late) {
         verdict.emplace();

@@ -13,8 +13,8 @@
 
 namespace ftc::test {
 
-/// Runs check() in child processes, some at a time. A child that crashes has a finding `crash`, one
-/// that takes longer than the limit `hang`.
+/// Runs check() in child processes, some at a time, each with a TMPDIR that goes away with it. A
+/// child that crashes has a finding `crash`, one that takes longer than the limit `hang`.
 class Apart {
 public:
   using Work = std::function<Verdict(const Program &)>;
@@ -36,6 +36,7 @@ private:
     int pipe;
     double deadline; ///< on now()
     std::string text;
+    std::string folder; ///< its TMPDIR
   };
   int jobs;
   double limit;

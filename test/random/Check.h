@@ -38,9 +38,12 @@ struct CheckOptions {
 ///   levels      interpreted in double behind ft-build-backward and behind launch-plan-arena: equal
 ///               to 1e-9
 ///   native      the compiled program against the interpreter, by the tolerance rule
-///   without     the same, with optional passes left out
+///   without     the same, with optional passes left out (CPU; for CUDA, where compiling costs
+///   most,
+///               some programs are compiled so, and none twice)
 ///   repeat      another instance, the same bits
-///   threads     several threads, the same bits
+///   threads     several threads, the same bits (CPU)
+///   order       blocks and threads in another order, the same bits (CUDA on the stand-ins)
 ///   dead        other ids in the padding or in the dead tokens, the same bits
 ///   frozen      the base weights are what they were
 Verdict check(const Program &program, const CheckOptions &options = {});

@@ -7,10 +7,18 @@
 
 using namespace ftc::test;
 
+/// The values of a choice, where there is more than one.
+std::vector<int64_t> Coverage::counted(const Choice &choice) const {
+  std::vector<int64_t> values;
+  if (isDrawn(choice, onCuda))
+    values = drawn(choice);
+  return values.size() > 1 ? values : std::vector<int64_t>();
+}
+
 void Coverage::add(const Program &program) {
   std::vector<Value> values;
   for (auto [row, choice] : llvm::enumerate(choices()))
-    if (drawn(choice).size() > 1 && llvm::is_contained(drawn(choice), program.*choice.member))
+    if (llvm::is_contained(counted(choice), program.*choice.member))
       values.push_back({row, program.*choice.member});
   for (size_t i = 0; i < values.size(); ++i) {
     seen.insert(values[i]);
@@ -22,9 +30,7 @@ void Coverage::add(const Program &program) {
 size_t Coverage::allPairs() const {
   size_t total = 0, before = 0;
   for (const Choice &choice : choices()) {
-    size_t count = drawn(choice).size();
-    if (count < 2)
-      continue;
+    size_t count = counted(choice).size();
     total += before * count;
     before += count;
   }
@@ -34,11 +40,9 @@ size_t Coverage::allPairs() const {
 std::vector<std::string> Coverage::missing() const {
   std::vector<std::string> names;
   for (auto [row, choice] : llvm::enumerate(choices())) {
-    std::vector<int64_t> values = drawn(choice);
-    if (values.size() > 1)
-      for (int64_t value : values)
-        if (!seen.count({row, value}))
-          names.push_back(std::string(choice.name) + "=" + textOf(choice, value));
+    for (int64_t value : counted(choice))
+      if (!seen.count({row, value}))
+        names.push_back(std::string(choice.name) + "=" + textOf(choice, value));
   }
   return names;
 }

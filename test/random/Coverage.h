@@ -16,6 +16,8 @@ namespace ftc::test {
 /// neither is the seed of the data). Some pairs cannot be: a rank without an adapter.
 class Coverage {
 public:
+  /// Of the choices that programs for the target draw.
+  explicit Coverage(bool onCuda = false) : onCuda(onCuda) {}
   void add(const Program &program);
   size_t pairs() const { return met.size(); }
   /// Pairs that there could be.
@@ -24,9 +26,12 @@ public:
   std::vector<std::string> missing() const;
 
 private:
+  std::vector<int64_t> counted(const Choice &choice) const;
+
   using Value = std::pair<size_t, int64_t>; ///< the choice's row, and its value
   std::set<std::pair<Value, Value>> met;
   std::set<Value> seen;
+  bool onCuda;
 };
 
 } // namespace ftc::test

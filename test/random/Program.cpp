@@ -120,9 +120,18 @@ const std::vector<Choice> &ftc::test::choices() {
 
       {"attention_tile", &P::attentionTile, {}, {64, 64, 1, 3, 8, 16, 20, 32}, 1, 256},
       {"logits_chunks", &P::logitsChunks, {"one", "many"}, {}},
-      // Bits of optionalPasses(): what the second compilation leaves out.
-      {"without", &P::without, {}, {1, 2, 4, 7, 8, 16, 32, 15, 24, 48, 63}, 1, 63},
-      {"threads", &P::threads, {}, {2, 3}, 1, 64},
+      {"target", &P::target, {"cpu", "cuda"}, {}, 0, 0, Drawn::never},
+      {"bf16", &P::bf16, flag, {}, 0, 0, Drawn::onCuda},
+      // Bits of optionalPasses(): what the second compilation leaves out; what the only one does.
+      {"without", &P::without, {}, {1, 2, 4, 7, 8, 16, 64, 15, 24, 80, 95}, 1, 127, Drawn::onCpu},
+      {"left_out",
+       &P::leftOut,
+       {},
+       {0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 32, 64, 127},
+       0,
+       127,
+       Drawn::onCuda},
+      {"threads", &P::threads, {}, {2, 3}, 1, 64, Drawn::onCpu},
       {"data", &P::data, {}, {0}, 0, INT64_MAX},
   };
   return table;
@@ -138,6 +147,10 @@ std::vector<int64_t> ftc::test::drawn(const Choice &choice) {
     if (!llvm::is_contained(values, number))
       values.push_back(number);
   return values;
+}
+
+bool ftc::test::isDrawn(const Choice &choice, bool onCuda) {
+  return choice.when == Drawn::always || choice.when == (onCuda ? Drawn::onCuda : Drawn::onCpu);
 }
 
 std::string ftc::test::textOf(const Choice &choice, int64_t value) {
@@ -232,6 +245,9 @@ const Choice &ftc::test::rowOf(int64_t Program::*member) {
 
 void ftc::test::makeValid(Program &program) {
   using P = Program;
+  for (const Choice &choice : choices())
+    if (choice.when != Drawn::never && !isDrawn(choice, program.onCuda()))
+      simplify(program, {choice.member});
   program.headDim += program.headDim % 2; // rotary positions turn pairs
   if (program.headDimKey)
     program.hidden = program.heads() * program.headDim;
@@ -279,7 +295,7 @@ void ftc::test::makeValid(Program &program) {
 
 //===-- Drawing -----------------------------------------------------------===//
 
-Program ftc::test::draw(uint64_t seed) {
+Program ftc::test::draw(uint64_t seed, bool onCuda) {
   // By name, so that a new choice leaves the others of a seed as they were.
   auto below = [&](const char *name, uint64_t end) {
     return philoxBits(seed, siteHash(name), 0, 0) % end;
@@ -289,6 +305,7 @@ Program ftc::test::draw(uint64_t seed) {
     program.*choice.member = choice.words.empty()
                                  ? choice.numbers[below(choice.name, choice.numbers.size())]
                                  : (int64_t)below(choice.name, choice.words.size());
+  program.target = onCuda;
   program.data = seed;
   // Two of three are LoRA, and most of those without an adapter train some weights only.
   program.adapter = below("adapter", 3) == 0;

@@ -33,13 +33,18 @@ struct Program {
   int64_t steps = 0, step = 0, optim = 0, learningRate = 0, weightDecay = 0, clipping = 0,
           beta1 = 0, beta2 = 0, epsilon = 0;
   // How it is compiled and run.
+  int64_t target = 0, bf16 = 0, leftOut = 0;
   int64_t attentionTile = 64, logitsChunks = 0, without = 1, threads = 2;
   // Which random numbers it is fed with.
   int64_t data = 0;
 
   int64_t heads() const { return kvHeads * groups; }
   int64_t tokens() const { return rows * length; }
+  bool onCuda() const { return target == 1; }
 };
+
+/// The programs that draw a choice; in others it has its simplest value.
+enum class Drawn { always, onCpu, onCuda, never };
 
 /// A row of the table.
 struct Choice {
@@ -49,19 +54,22 @@ struct Choice {
   std::vector<int64_t>
       numbers; ///< to draw from, where there are no words; more than once: more often
   int64_t least = 0, most = 0; ///< that a number may be when it is given
+  Drawn when = Drawn::always;
 };
 const std::vector<Choice> &choices();
 const Choice &rowOf(int64_t Program::*member);
 
 /// The values that are drawn for a choice, each once.
 std::vector<int64_t> drawn(const Choice &choice);
+/// Whether programs for the target draw it.
+bool isDrawn(const Choice &choice, bool onCuda);
 /// The word or the number.
 std::string textOf(const Choice &choice, int64_t value);
 /// The word that a member stands for, as a number: of choices such as 1e-05.
 double numberOf(const Program &program, int64_t Program::*member);
 
 /// The program of a seed. Most are small; one in twenty may be some times larger.
-Program draw(uint64_t seed);
+Program draw(uint64_t seed, bool onCuda = false);
 /// Makes choices agree: what nothing depends on gets its simplest value, and what would not be a
 /// program (rows that are longer than the step) the nearest that is one.
 void makeValid(Program &program);

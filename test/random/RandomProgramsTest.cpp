@@ -5,6 +5,7 @@
 #include "Apart.h"
 #include "Coverage.h"
 #include "Shrink.h"
+#include "StandIns.h"
 #include "Texts.h"
 
 #include "ftc/Pipelines/Pipelines.h"
@@ -44,8 +45,22 @@ TEST(RandomPrograms, ASeedIsAProgram) {
 }
 
 TEST(RandomPrograms, TheFrontendTakesAll) {
-  for (uint64_t seed = 0; seed < 500; ++seed)
+  for (uint64_t seed = 0; seed < 500; ++seed) {
     EXPECT_EQ(refusal(draw(seed)), "") << seed << ": " << print(draw(seed));
+    if (seed % 5 == 0)
+      EXPECT_EQ(refusal(draw(seed, /*onCuda=*/true)), "") << print(draw(seed, true));
+  }
+}
+
+// The same models, weights and batches: only how they are compiled differs.
+TEST(RandomPrograms, ASeedIsOneProgramOnEveryTarget) {
+  for (uint64_t seed = 0; seed < 500; ++seed) {
+    Program cpu = draw(seed), cuda = draw(seed, /*onCuda=*/true);
+    EXPECT_TRUE(cuda.onCuda() && !cpu.onCuda());
+    for (const Choice &choice : choices())
+      if (choice.when == Drawn::always)
+        EXPECT_EQ(cpu.*choice.member, cuda.*choice.member) << choice.name;
+  }
 }
 
 TEST(RandomPrograms, EveryBatchFits) {
@@ -71,7 +86,7 @@ TEST(RandomPrograms, EveryBatchFits) {
 TEST(RandomPrograms, TextReadsBack) {
   EXPECT_EQ(print(Program()), "");
   for (uint64_t seed = 0; seed < 500; ++seed) {
-    Program program = draw(seed);
+    Program program = draw(seed, /*onCuda=*/seed % 2);
     Result<Program> again = parse(print(program));
     ASSERT_TRUE(again) << again.error().str();
     EXPECT_TRUE(*again == program) << print(program) << " | " << print(*again);
@@ -93,12 +108,26 @@ TEST(RandomPrograms, WrongTextIsRefused) {
 }
 
 TEST(RandomPrograms, EveryValueIsDrawn) {
-  Coverage coverage;
-  for (uint64_t seed = 0; seed < 2000; ++seed)
-    coverage.add(draw(seed));
-  EXPECT_EQ(coverage.missing(), std::vector<std::string>());
-  EXPECT_GT(coverage.pairs(), coverage.allPairs() * 3 / 4);
-  EXPECT_LE(coverage.pairs(), coverage.allPairs());
+  for (bool onCuda : {false, true}) {
+    Coverage coverage(onCuda);
+    for (uint64_t seed = 0; seed < 2000; ++seed)
+      coverage.add(draw(seed, onCuda));
+    EXPECT_EQ(coverage.missing(), std::vector<std::string>());
+    EXPECT_GT(coverage.pairs(), coverage.allPairs() * 3 / 4);
+    EXPECT_LE(coverage.pairs(), coverage.allPairs());
+  }
+}
+
+TEST(RandomPrograms, ATargetsValuesAreCountedThere) {
+  std::vector<std::string> cpu = Coverage().missing(), cuda = Coverage(/*onCuda=*/true).missing();
+  auto counts = [](const std::vector<std::string> &missing, const char *value) {
+    return std::count(missing.begin(), missing.end(), value);
+  };
+  EXPECT_TRUE(counts(cuda, "bf16=yes") && counts(cuda, "left_out=32"));
+  EXPECT_FALSE(counts(cpu, "bf16=yes") || counts(cpu, "left_out=32"));
+  EXPECT_TRUE(counts(cpu, "without=16") && counts(cpu, "threads=3"));
+  EXPECT_FALSE(counts(cuda, "without=16") || counts(cuda, "threads=3"));
+  EXPECT_FALSE(counts(cpu, "target=cuda") || counts(cuda, "target=cuda"));
 }
 
 TEST(RandomPrograms, CoverageCountsPairs) {
@@ -132,6 +161,11 @@ TEST(Shrinking, FindsTheSmallestOfAPlantedFault) {
   EXPECT_EQ(tried, 5);
 }
 
+TEST(Shrinking, StaysOnItsTarget) {
+  Program small = shrink(draw(7, /*onCuda=*/true), [](const Program &) { return true; }, always);
+  EXPECT_EQ(print(small), "target=cuda");
+}
+
 TEST(Shrinking, KeepsWhatCannotBeSimpler) {
   Program program = draw(7);
   auto fails = [&](const Program &candidate) { return candidate == program; };
@@ -153,8 +187,8 @@ TEST(Checking, TheSimplestProgramsAreRight) {
   }
 }
 
-// One element of one gradient, by a thousandth.
-TEST(Checking, AWrongNumberIsReported) {
+// One element of one gradient, by a thousandth, or in bf16 by half of the largest.
+static void expectTamperingIsReported(const Program &program, double share) {
   CheckOptions options;
   std::string where;
   options.tamper = [&](Trace &trace) {
@@ -164,12 +198,29 @@ TEST(Checking, AWrongNumberIsReported) {
     double largest = 0;
     for (double value : trace[where])
       largest = std::max(largest, std::abs(value));
-    trace[where].front() += 1e-3 * largest;
+    trace[where].front() += share * largest;
   };
-  Verdict verdict = check(tiny(), options);
+  Verdict verdict = check(program, options);
   ASSERT_EQ(verdict.findings.size(), 1u);
   EXPECT_EQ(verdict.findings[0].kind, "native");
   EXPECT_NE(verdict.findings[0].text.find(where), std::string::npos) << verdict.findings[0].text;
+}
+
+TEST(Checking, AWrongNumberIsReported) { expectTamperingIsReported(tiny(), 1e-3); }
+
+TEST(Checking, OnCuda) {
+  useStandIns();
+  Program program = tiny();
+  program.target = 1;
+  expectTamperingIsReported(program, 1e-3);
+  program.bf16 = 1;
+  program.targetMask = 8; // what scores are made of loses more: they hardly differ here
+  expectTamperingIsReported(program, 0.5);
+  program.leftOut = 127;
+  Verdict verdict = check(program);
+  EXPECT_GT(verdict.comparisons, 20);
+  for (const Finding &finding : verdict.findings)
+    ADD_FAILURE() << finding.kind << ": " << finding.text;
 }
 
 TEST(Checking, NotANumberAndAMissingValueAreReported) {
@@ -225,4 +276,17 @@ TEST(Checking, ACrashAndAHangKeepTheirPrograms) {
                     ::usleep(10000);
                 }),
             std::set<std::string>{"hang"});
+}
+
+TEST(Checking, TemporaryFilesGoWithTheirProcess) {
+  Apart apart(1, /*limitSeconds=*/60, [](const Program &) {
+    Verdict verdict;
+    std::string folder = std::getenv("TMPDIR");
+    verdict.findings = {{::access(folder.c_str(), W_OK) ? "no folder" : "folder", folder}};
+    return verdict;
+  });
+  apart.start(1, Program());
+  Verdict verdict = apart.next().second;
+  ASSERT_EQ(kindsOf(verdict), std::set<std::string>{"folder"});
+  EXPECT_NE(::access(verdict.findings[0].text.c_str(), F_OK), 0) << verdict.findings[0].text;
 }

@@ -26,7 +26,9 @@ Program ftc::test::shrink(Program program, const std::function<bool(const Progra
                           const std::function<bool()> &mayGoOn) {
   for (bool changed = true; changed;) {
     changed = false;
-    for (const Choice &choice : choices())
+    for (const Choice &choice : choices()) {
+      if (choice.when == Drawn::never)
+        continue;
       for (int64_t value : simpler(choice, program.*choice.member)) {
         if (!mayGoOn())
           return program;
@@ -40,6 +42,7 @@ Program ftc::test::shrink(Program program, const std::function<bool(const Progra
         changed = true;
         break;
       }
+    }
   }
   return program;
 }

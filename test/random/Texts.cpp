@@ -166,6 +166,8 @@ static std::string trainOf(const Program &program) {
     else
       train.text("trainable", "(" + llvm::join(chosen, "|") + ")");
   }
+  if (program.bf16)
+    train.flag("bf16", true);
   for (auto [key, member] :
        {std::pair("attn_implementation", &Program::attention), std::pair("optim", &Program::optim)})
     if (program.*member)
@@ -175,6 +177,14 @@ static std::string trainOf(const Program &program) {
                              std::pair("max_grad_norm", &Program::clipping)})
     train.add(key, wordOf(program, member));
   return train.str();
+}
+
+static std::vector<std::string> passesOf(int64_t mask) {
+  std::vector<std::string> chosen, optional = optionalPasses();
+  for (size_t i = 0; i < optional.size(); ++i)
+    if (mask >> i & 1)
+      chosen.push_back(optional[i]);
+  return chosen;
 }
 
 Case ftc::test::caseOf(const Program &program) {
@@ -187,15 +197,13 @@ Case ftc::test::caseOf(const Program &program) {
   one.layout = (Layout)program.layout;
   one.attentionTile = program.attentionTile;
   one.logitsBytes = program.logitsChunks ? 1 : 0;
+  one.target = wordOf(program, &Program::target);
+  one.disabled = passesOf(program.leftOut);
   return one;
 }
 
 std::vector<std::string> ftc::test::withoutOf(const Program &program) {
-  std::vector<std::string> disabled, optional = optionalPasses();
-  for (size_t i = 0; i < optional.size(); ++i)
-    if (program.without >> i & 1)
-      disabled.push_back(optional[i]);
-  return disabled;
+  return passesOf(program.without);
 }
 
 //===-- Batches -----------------------------------------------------------===//

@@ -5,6 +5,7 @@
 #include "Apart.h"
 #include "Coverage.h"
 #include "Shrink.h"
+#include "StandIns.h"
 
 #include "ftc/Support/AtomicFile.h"
 #include "ftc/Support/Json.h"
@@ -32,6 +33,8 @@ const char kUsage[] =
   --jobs N           programs at a time (default: processors)
   --no-shrink        do not look for a simpler program that fails
   --results FILE     write results as JSON, one for ten programs
+  --target TARGET    cpu (the default) or cuda, on a GPU where FTC_CUDA_LIBRARY_PATH names libraries
+                     of CUDA, else on the stand-ins of test/cuda
   --choices          list the choices and their values
 )";
 
@@ -44,6 +47,7 @@ struct Options {
   uint64_t count = 100, seed = 1;
   double seconds = 1e300;
   std::optional<std::string> program;
+  bool onCuda = false;
   int jobs = std::max(1u, std::thread::hardware_concurrency());
   bool shrinks = true;
   std::string results;
@@ -97,6 +101,9 @@ std::optional<int> parseOptions(int argc, char **argv, Options &options) {
     } else if (flag == "--program") {
       options.program = value.str();
       options.count = 1;
+    } else if (flag == "--target") {
+      wrong = value != "cpu" && value != "cuda";
+      options.onCuda = value == "cuda";
     } else if (flag == "--results") {
       options.results = value.str();
     } else {
@@ -105,12 +112,15 @@ std::optional<int> parseOptions(int argc, char **argv, Options &options) {
     if (wrong)
       return fail(flag.str() + " cannot be " + ftc::quoted(value.str()));
   }
+  if (options.program && options.onCuda)
+    options.program = "target=cuda," + *options.program;
   return std::nullopt;
 }
 
 class Session {
 public:
-  explicit Session(const Options &options) : options(options), apart(options.jobs) {}
+  explicit Session(const Options &options)
+      : options(options), apart(options.jobs), coverage(options.onCuda) {}
 
   int run() {
     double begin = now();
@@ -150,7 +160,7 @@ public:
 
 private:
   Program programOf(uint64_t id) {
-    return options.program ? *parse(*options.program) : draw(options.seed + id);
+    return options.program ? *parse(*options.program) : draw(options.seed + id, options.onCuda);
   }
   std::string nameOf(uint64_t id) {
     return options.program ? "program" : "seed " + std::to_string(options.seed + id);
@@ -251,6 +261,7 @@ int main(int argc, char **argv) {
   Options options;
   if (std::optional<int> status = parseOptions(argc, argv, options))
     return *status;
+  useStandIns();
   Session session(options);
   return session.isValid() ? session.run() : 2;
 }
