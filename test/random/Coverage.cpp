@@ -9,9 +9,7 @@ using namespace ftc::test;
 
 /// The values of a choice, where there is more than one.
 std::vector<int64_t> Coverage::counted(const Choice &choice) const {
-  std::vector<int64_t> values;
-  if (isDrawn(choice, onCuda))
-    values = drawn(choice);
+  std::vector<int64_t> values = drawn(choice, onCuda);
   return values.size() > 1 ? values : std::vector<int64_t>();
 }
 

@@ -34,23 +34,36 @@ const std::vector<Choice> &ftc::test::choices() {
        {},
        {4, 1, 2, 3, 5, 7, 8, 8, 9, 12, 15, 16, 16, 17, 23, 24, 31, 32, 33, 48, 63, 64, 65, 129},
        1,
-       512},
+       2048,
+       Drawn::always,
+       {255, 256, 320, 512, 1032}},
       {"layers", &P::layers, {}, {1, 1, 1, 2, 2, 3}, 1, 8},
       {"kv_heads", &P::kvHeads, {}, {1, 1, 2, 3}, 1, 16},
       {"groups", &P::groups, {}, {1, 1, 2, 3, 4}, 1, 16},
-      {"head_dim", &P::headDim, {}, {2, 2, 4, 6, 8, 10, 14, 16, 18, 32, 34, 64}, 2, 256},
+      {"head_dim",
+       &P::headDim,
+       {},
+       {2, 2, 4, 6, 8, 10, 14, 16, 18, 32, 34, 64},
+       2,
+       256,
+       Drawn::always,
+       {16, 32, 48, 64, 80, 96, 112, 128, 130, 160}},
       {"intermediate",
        &P::intermediate,
        {},
        {3, 1, 2, 7, 8, 9, 16, 17, 31, 33, 41, 64, 65},
        1,
-       512},
+       512,
+       Drawn::always,
+       {128, 256, 511}},
       {"vocab",
        &P::vocab,
        {},
        {3, 1, 2, 7, 8, 9, 17, 31, 33, 63, 64, 65, 100, 127, 129, 257},
        1,
-       4096},
+       4096,
+       Drawn::always,
+       {1023, 1032, 2049, 4096}},
       // Powers of two near 1e-5, 1e-6 and 1e-2: kernels hold constants in f32, the ft dialect in
       // double, and the gradient of a norm over one column is the epsilon and nothing else.
       {"norm_eps", &P::normEps, {"7.62939453125e-06", "9.5367431640625e-07", "0.0078125"}, {}},
@@ -139,11 +152,21 @@ const std::vector<Choice> &ftc::test::choices() {
 
 //===-- Values ------------------------------------------------------------===//
 
-std::vector<int64_t> ftc::test::drawn(const Choice &choice) {
+/// To draw from.
+static std::vector<int64_t> numbersOf(const Choice &choice, bool onCuda) {
+  std::vector<int64_t> numbers = choice.numbers;
+  if (onCuda)
+    numbers.insert(numbers.end(), choice.onCuda.begin(), choice.onCuda.end());
+  return numbers;
+}
+
+std::vector<int64_t> ftc::test::drawn(const Choice &choice, bool onCuda) {
   std::vector<int64_t> values;
+  if (!isDrawn(choice, onCuda))
+    return values;
   for (size_t i = 0; i < choice.words.size(); ++i)
     values.push_back(i);
-  for (int64_t number : choice.numbers)
+  for (int64_t number : numbersOf(choice, onCuda))
     if (!llvm::is_contained(values, number))
       values.push_back(number);
   return values;
@@ -301,10 +324,12 @@ Program ftc::test::draw(uint64_t seed, bool onCuda) {
     return philoxBits(seed, siteHash(name), 0, 0) % end;
   };
   Program program;
-  for (const Choice &choice : choices())
+  for (const Choice &choice : choices()) {
+    std::vector<int64_t> numbers = numbersOf(choice, onCuda);
     program.*choice.member = choice.words.empty()
-                                 ? choice.numbers[below(choice.name, choice.numbers.size())]
+                                 ? numbers[below(choice.name, numbers.size())]
                                  : (int64_t)below(choice.name, choice.words.size());
+  }
   program.target = onCuda;
   program.data = seed;
   // Two of three are LoRA, and most of those without an adapter train some weights only.

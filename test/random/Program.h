@@ -55,14 +55,15 @@ struct Choice {
       numbers; ///< to draw from, where there are no words; more than once: more often
   int64_t least = 0, most = 0; ///< that a number may be when it is given
   Drawn when = Drawn::always;
+  std::vector<int64_t> onCuda = {}; ///< more to draw from there
 };
 const std::vector<Choice> &choices();
 const Choice &rowOf(int64_t Program::*member);
 
-/// The values that are drawn for a choice, each once.
-std::vector<int64_t> drawn(const Choice &choice);
 /// Whether programs for the target draw it.
 bool isDrawn(const Choice &choice, bool onCuda);
+/// The values that are drawn for a choice, each once.
+std::vector<int64_t> drawn(const Choice &choice, bool onCuda);
 /// The word or the number.
 std::string textOf(const Choice &choice, int64_t value);
 /// The word that a member stands for, as a number: of choices such as 1e-05.

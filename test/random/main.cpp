@@ -10,6 +10,7 @@
 #include "ftc/Support/AtomicFile.h"
 #include "ftc/Support/Json.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -60,9 +61,16 @@ int fail(const std::string &what) {
 
 void printChoices() {
   for (const Choice &choice : choices()) {
-    std::string values;
-    for (int64_t value : drawn(choice))
+    std::vector<int64_t> onCpu = drawn(choice, /*onCuda=*/false);
+    std::string values = choice.when == Drawn::never ? " by --target: cpu cuda" : "";
+    for (int64_t value : onCpu)
       values += " " + textOf(choice, value);
+    std::string more;
+    for (int64_t value : drawn(choice, /*onCuda=*/true))
+      if (!llvm::is_contained(onCpu, value))
+        more += " " + textOf(choice, value);
+    if (!more.empty())
+      values += (values.empty() ? " on cuda:" : "; on cuda:") + more;
     std::printf("%-18s%s\n", choice.name, values.c_str());
   }
 }
