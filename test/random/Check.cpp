@@ -26,8 +26,6 @@ constexpr double kLevels = 1e-9;
 /// Roundings to bf16 are few and large: four draws of them say too little.
 constexpr size_t kRoundedRuns = 4, kRoundedRunsBf16 = 24, kMostRoundedRuns = 32,
                  kMostRoundedRunsBf16 = 96;
-/// How much more coarsely bf16 rounds than f32.
-constexpr double kBf16 = 0x1p16;
 /// A value in double that is this small beside others of its kind is a sum that has cancelled.
 constexpr double kCancelled = 1e-13;
 
@@ -140,11 +138,17 @@ private:
     exact = observe(exactly);
     checkDeadTokens(experiment);
     checkSlope(experiment);
-    experiment.advance("ft-lower-precision");
-    if (!experiment.ok())
-      return;
-    start = makeStart(experiment); // with the copies in bf16 that there are now
-    addRoundedRuns(experiment, program.bf16 ? kRoundedRunsBf16 : kRoundedRuns);
+    experiment.advance("ft-prune-graph");
+    addRoundedRuns(experiment, kRoundedRuns);
+    single = rounded;
+    if (program.bf16) {
+      experiment.advance("ft-lower-precision");
+      if (!experiment.ok())
+        return;
+      start = makeStart(experiment); // with the copies in bf16 that there are now
+      rounded.clear();
+      addRoundedRuns(experiment, kRoundedRunsBf16);
+    }
     longest = experiment.longestReduction();
     for (const auto &[name, value] : start)
       if (llvm::StringRef(name).ends_with(".grad"))
@@ -157,6 +161,10 @@ private:
     if (!llvm::is_contained(plain.disabled, "canonicalize")) {
       Interpreted planned(experiment, batches);
       checkLevels(observe(planned));
+    }
+    if (program.bf16) {
+      Interpreted stored(experiment, batches, {/*rounded=*/true, 0});
+      judge("stored", observe(stored));
     }
     checkCompiled(experiment);
     if (!program.onCuda())
@@ -284,9 +292,8 @@ private:
     double least = group.empty() ? 0
                                  : sizeOf(group) * std::sqrt(double(expected.size())) *
                                        (isSquare(group) ? kCancelled * kCancelled : kCancelled);
-    for (Trace &trace : rounded)
-      least =
-          std::max(least, (program.bf16 ? 1e-6 / kBf16 : 1e-6) * distance(trace[name], expected));
+    for (Trace &trace : single)
+      least = std::max(least, 1e-6 * distance(trace[name], expected));
     return least;
   }
 
@@ -351,7 +358,7 @@ private:
   void addRoundedRuns(size_t count) {
     const Case plain = caseOf(program);
     Experiment experiment(plain);
-    experiment.advance("ft-lower-precision");
+    experiment.advance(program.bf16 ? "ft-lower-precision" : "ft-prune-graph");
     addRoundedRuns(experiment, count);
   }
   void addRoundedRuns(Experiment &experiment, size_t count) {
@@ -445,7 +452,7 @@ private:
   State start;
   std::vector<std::string> changing; ///< symbols that a step changes
   Trace exact;
-  std::vector<Trace> rounded;
+  std::vector<Trace> single, rounded;  ///< in f32, and in the program's own precision
   std::map<std::string, double> sizes; ///< of groups
   int64_t longest = 1;
 };

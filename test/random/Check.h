@@ -37,9 +37,9 @@ struct CheckOptions {
 ///   accepted    the frontend takes the configs, the passes and the target do their work
 ///   levels      interpreted in double behind ft-build-backward and behind launch-plan-arena: equal
 ///               to 1e-9
-///   native      the compiled program against the interpreter, by the tolerance rule
-///   without     the same, with optional passes left out (CPU; for CUDA, where compiling costs
-///   most,
+///   stored      the planned launches, interpreted with stores rounded to bf16, by the tolerance
+///   rule native      the compiled program against the interpreter, by the tolerance rule without
+///   the same, with optional passes left out (CPU; for CUDA, where compiling costs most,
 ///               some programs are compiled so, and none twice)
 ///   repeat      another instance, the same bits
 ///   threads     several threads, the same bits (CPU)
