@@ -41,7 +41,7 @@ const char kUsage[] =
 
 /// Results go ten to one: a result a program would drown those of all other tests.
 constexpr uint64_t kBatch = 10;
-constexpr double kShrinkSeconds = 60;
+constexpr double kShrinkSeconds = 60, kShrinkSecondsOnCuda = 150;
 constexpr int kMostShrunk = 5;
 
 struct Options {
@@ -204,7 +204,7 @@ private:
 
   void shrinkOne(uint64_t id) {
     Apart one(1, /*limitSeconds=*/20);
-    double end = now() + kShrinkSeconds;
+    double end = now() + (programs[id].onCuda() ? kShrinkSecondsOnCuda : kShrinkSeconds);
     unsigned tried = 0;
     Verdict last;
     auto fails = [&](const Program &candidate) {
