@@ -66,6 +66,7 @@ FTC_DEVICE unsigned asBits(float value) {
 }
 
 FTC_DEVICE float infinity() { return asFloat(0x7f800000u); }
+FTC_DEVICE float notANumber() { return asFloat(0x7fc00000u); }
 
 FTC_DEVICE float toFloat(float value) { return value; }
 FTC_DEVICE float toFloat(bf16 value) { return asFloat(unsigned(value.bits) << 16); }
