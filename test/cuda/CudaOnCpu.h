@@ -103,7 +103,7 @@ struct Kernel {
   unsigned arguments;
   const char *file;
   int line;
-  bool checked; // its loads and stores are instrumented
+  bool checked = FTC_ON_CPU_CHECKED; // its loads and stores are instrumented
 };
 
 /// Runs a grid of `blocks` x `threads`, one-dimensional, with exactly `sharedBytes` of dynamic
@@ -341,8 +341,7 @@ inline void syncWarp(const char *file, int line, Mask mask) {
   }                                                                                                \
   extern "C" const ftc_on_cpu::Kernel name##_on_cpu_kernel;                                        \
   const ftc_on_cpu::Kernel name##_on_cpu_kernel = {                                                \
-      #name,    &name##_on_cpu, threads,           ftc_on_cpu::countArguments(&name),              \
-      __FILE__, __LINE__,       FTC_ON_CPU_CHECKED};                                               \
+      #name, &name##_on_cpu, threads, ftc_on_cpu::countArguments(&name), __FILE__, __LINE__};      \
   extern "C" void name(__VA_ARGS__)
 
 // Runs at once; the stream is not used. Its value is that of ftc_on_cpu::launch.

@@ -48,7 +48,9 @@ void Engine::access(Fiber &fiber, const void *address, size_t bytes, bool writes
       report(finding, fiber.place, instruction);
     return;
   }
-  if (mayTouch(fiber, address, bytes) || isOwnMemory(address) || isModuleMemory(address))
+  // The cheap ones first.
+  if (isLocal(fiber, address) || isOwnMemory(address) || mayTouch(fiber, address, bytes) ||
+      isModuleMemory(address))
     return;
   failedAt = instruction;
   fail(fiber.place, "%s", describeOutside(address, bytes));

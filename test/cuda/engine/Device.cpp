@@ -119,7 +119,7 @@ bool isRegistered(const void *address, size_t bytes) {
 // What a thread may touch
 //===----------------------------------------------------------------------===//
 
-static bool isLocal(const Fiber &fiber, const void *address) {
+bool Engine::isLocal(const Fiber &fiber, const void *address) {
 #ifdef FTC_ON_CPU_ASAN
   // Where it keeps the variables that it watches.
   void *watched = __asan_get_current_fake_stack();

@@ -125,6 +125,7 @@ private:
   const Fiber *firstExited() const;
   Moment momentOf(const Fiber &fiber) const;
   void report(const Finding &finding, Place place, const void *instruction);
+  static bool isLocal(const Fiber &fiber, const void *address);
   bool isOwnMemory(const void *address) const;
   bool isModuleMemory(const void *address);
   std::string failure() const;

@@ -1,5 +1,5 @@
-//===- Shadow.cpp - who has written and read each byte of shared memory ----===//
-// One cell a byte; the last writer, and the readers since, as far as they matter.
+//===- Shadow.cpp - who has written and read what of shared memory --------===//
+// One cell for two bytes; the last writer, and the readers since, as far as they matter.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "engine/Shadow.h"
@@ -7,9 +7,9 @@
 namespace ftc_on_cpu {
 
 void Shadow::reset(size_t bytes, unsigned epoch) {
-  if (cells.size() < bytes)
-    cells.resize(bytes);
-  first = epoch; // what an earlier block did is older
+  if (cells.size() * unit < bytes)
+    cells.resize((bytes + unit - 1) / unit);
+  start = epoch; // what an earlier block did is older
 }
 
 bool Shadow::isOrdered(uint32_t thread, uint32_t epoch, uint32_t warpEpoch, const Moment &now) {
@@ -34,31 +34,33 @@ void Shadow::noteReader(Cell &cell, const Moment &now) {
 }
 
 Finding Shadow::read(size_t begin, size_t bytes, const Moment &now) {
-  for (size_t byte = begin; byte < begin + bytes; ++byte) {
-    Cell &cell = cells[byte];
+  Cells range(begin, bytes);
+  for (size_t i = range.first; i < range.last; ++i) {
+    Cell &cell = cells[i];
     if (cell.writeEpoch == inFlight)
-      return {Finding::InFlight, byte, cell.writer};
-    if (cell.writeEpoch < first)
-      return {Finding::Unwritten, byte, 0};
+      return {Finding::InFlight, i * unit, cell.writer};
+    if (cell.writeEpoch < start)
+      return {Finding::Unwritten, i * unit, 0};
     if (!isOrdered(cell.writer, cell.writeEpoch, cell.writeWarpEpoch, now))
-      return {Finding::ReadAfterWrite, byte, cell.writer};
+      return {Finding::ReadAfterWrite, i * unit, cell.writer};
     noteReader(cell, now);
   }
   return {};
 }
 
 Finding Shadow::write(size_t begin, size_t bytes, const Moment &now) {
-  for (size_t byte = begin; byte < begin + bytes; ++byte) {
-    Cell &cell = cells[byte];
+  Cells range(begin, bytes);
+  for (size_t i = range.first; i < range.last; ++i) {
+    Cell &cell = cells[i];
     if (cell.writeEpoch == inFlight)
-      return {Finding::InFlight, byte, cell.writer};
+      return {Finding::InFlight, i * unit, cell.writer};
     if (!isOrdered(cell.writer, cell.writeEpoch, cell.writeWarpEpoch, now))
-      return {Finding::WriteAfterWrite, byte, cell.writer};
+      return {Finding::WriteAfterWrite, i * unit, cell.writer};
     if (!isOrdered(cell.reader, cell.readEpoch, cell.readWarpEpoch, now)) {
       unsigned reader = cell.reader == anybody  ? 0
                         : cell.reader & several ? (cell.reader & ~several) * 32
                                                 : cell.reader;
-      return {Finding::WriteAfterRead, byte, reader};
+      return {Finding::WriteAfterRead, i * unit, reader};
     }
     cell.writer = static_cast<uint16_t>(now.thread);
     cell.writeEpoch = now.epoch;
@@ -69,15 +71,17 @@ Finding Shadow::write(size_t begin, size_t bytes, const Moment &now) {
 
 Finding Shadow::issue(size_t begin, size_t bytes, const Moment &now) {
   Finding finding = write(begin, bytes, now);
-  for (size_t byte = begin; byte < begin + bytes && !finding.kind; ++byte)
-    cells[byte].writeEpoch = inFlight;
+  Cells range(begin, bytes);
+  for (size_t i = range.first; i < range.last && !finding.kind; ++i)
+    cells[i].writeEpoch = inFlight;
   return finding;
 }
 
 void Shadow::complete(size_t begin, size_t bytes, const Moment &now) {
-  for (size_t byte = begin; byte < begin + bytes; ++byte) {
-    cells[byte].writeEpoch = now.epoch;
-    cells[byte].writeWarpEpoch = now.warpEpoch;
+  Cells range(begin, bytes);
+  for (size_t i = range.first; i < range.last; ++i) {
+    cells[i].writeEpoch = now.epoch;
+    cells[i].writeWarpEpoch = now.warpEpoch;
   }
 }
 

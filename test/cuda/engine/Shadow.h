@@ -1,4 +1,4 @@
-//===- Shadow.h - who has written and read each byte of shared memory ------===//
+//===- Shadow.h - who has written and read what of shared memory ----------===//
 // Finds reads of bytes nobody wrote, and accesses that no barrier orders, in every thread order.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
@@ -45,6 +45,7 @@ public:
   void complete(size_t begin, size_t bytes, const Moment &now);
 
 private:
+  static constexpr size_t unit = 2; // bytes a cell stands for
   static constexpr uint32_t inFlight = 0xffffffff;
   static constexpr uint32_t several = 0x8000; // readers: a whole warp, its number beside this bit
   static constexpr uint32_t anybody = 0xffff; // readers of more than one warp
@@ -55,11 +56,18 @@ private:
     uint16_t writer = 0, reader = 0;
   };
 
+  /// The cells [first, last) of bytes.
+  struct Cells {
+    size_t first, last;
+    Cells(size_t begin, size_t bytes)
+        : first(begin / unit), last((begin + bytes + unit - 1) / unit) {}
+  };
+
   static bool isOrdered(uint32_t thread, uint32_t epoch, uint32_t warpEpoch, const Moment &now);
   static void noteReader(Cell &cell, const Moment &now);
 
   std::vector<Cell> cells;
-  uint32_t first = 0; // epoch of the block's start
+  uint32_t start = 0; // epoch of the block
 };
 
 } // namespace ftc_on_cpu
