@@ -16,9 +16,19 @@
 #define FTC_UNROLL _Pragma("unroll")
 /// A pointer to the block's dynamic shared memory; no kernel has any other.
 #define FTC_SHARED(name) extern __shared__ __align__(128) unsigned char name[]
-/// Opens the definition of a kernel for blocks of `threads` threads.
+/// Opens the definition of a kernel for blocks of `threads` threads. One block a multiprocessor is
+/// enough: with no such word ptxas guesses an occupancy, and spills to reach it.
 #define FTC_KERNEL(name, threads, ...)                                                             \
   extern "C" __global__ void __launch_bounds__(threads, 1) name(__VA_ARGS__)
+#endif
+
+/// FTC_ROLLED: a loop that stays one. FTC_CONSTEXPR: a constant function, for host code too.
+#ifdef FTC_ON_CPU
+#define FTC_ROLLED
+#define FTC_CONSTEXPR constexpr
+#else
+#define FTC_ROLLED _Pragma("unroll 1")
+#define FTC_CONSTEXPR __host__ __device__ constexpr
 #endif
 
 namespace ftc {
@@ -245,14 +255,32 @@ template <> FTC_DEVICE Vector<bf16, 8> fromFloats<bf16, 8>(const float *values) 
 //===----------------------------------------------------------------------===//
 // Math on float, by the names of arith and math
 //===----------------------------------------------------------------------===//
-// CUDA's own functions without fast math: sqrt is rounded correctly, exp, log, sin and cos are
-// within 1 ulp, rsqrt and tanh within 2, erf within 2, pow within 4 (CUDA C++ Programming Guide,
-// "Mathematical Functions").
+// CUDA's own functions without fast math: exp, log, sin and cos are within 1 ulp, rsqrt, tanh and
+// erf within 2, pow within 4 (CUDA C++ Programming Guide, "Mathematical Functions"). divide and
+// sqrt are PTX's full-range approximations, within 2 ulp: correct rounding, as `/` has it, costs a
+// branch per element.
 
+FTC_DEVICE float divide(float x, float y) {
+#ifdef FTC_ON_CPU
+  return x / y;
+#else
+  float result;
+  asm("div.full.f32 %0, %1, %2;" : "=f"(result) : "f"(x), "f"(y));
+  return result;
+#endif
+}
+FTC_DEVICE float sqrt(float x) {
+#ifdef FTC_ON_CPU
+  return ::sqrtf(x);
+#else
+  float result;
+  asm("sqrt.approx.f32 %0, %1;" : "=f"(result) : "f"(x));
+  return result;
+#endif
+}
 FTC_DEVICE float exp(float x) { return ::expf(x); }
 FTC_DEVICE float exp2(float x) { return ::exp2f(x); }
 FTC_DEVICE float log(float x) { return ::logf(x); }
-FTC_DEVICE float sqrt(float x) { return ::sqrtf(x); }
 FTC_DEVICE float rsqrt(float x) {
 #ifdef FTC_ON_CPU
   return 1.0f / ::sqrtf(x);
