@@ -220,6 +220,16 @@ TEST_P(CudaAttentionTest, OneGradientIsThatOfBoth) {
   EXPECT_TRUE(other.dv == run.dv);
 }
 
+TEST(CudaAttentionKernelsTest, BothBodiesAreTested) {
+  int mma = 0, plain = 0;
+  for (const AttentionKernels &kernels : bf16Kernels())
+    ++(kernels.isMma ? mma : plain);
+  EXPECT_GE(mma, 7);
+  EXPECT_GE(plain, 5);
+  for (const AttentionKernels &kernels : floatKernels())
+    EXPECT_FALSE(kernels.isMma);
+}
+
 std::string nameOf(const ::testing::TestParamInfo<AttentionKernels> &info) {
   return info.param.name;
 }
