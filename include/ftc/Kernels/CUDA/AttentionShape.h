@@ -1,6 +1,6 @@
 //===- AttentionShape.h - threads and shared memory of attention -- C++ -*-===//
-// What a block of each attention kernel needs, in plain C++: for the kernels and for who launches
-// them. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What a block of each attention kernel needs, in plain C++: for the kernels and their launchers.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #ifndef FTC_KERNELS_CUDA_ATTENTIONSHAPE_H
 #define FTC_KERNELS_CUDA_ATTENTIONSHAPE_H

@@ -124,6 +124,7 @@ template <typename S> struct WarpTile {
   static constexpr int visited = S::shape.visitedRows();
   static constexpr int pairs = (visited + 31) / 32;      // of scores, per lane and row
   static constexpr int columns = (S::headDim + 31) / 32; // of a head, per lane and row
+  static constexpr int unrolls = S::headDim <= 128 ? 2 : 1;
 };
 
 /// scores[r][c] = <own row r of this warp, visited row lane + 32 c>. Both tiles have the pitch of
@@ -139,7 +140,7 @@ FTC_DEVICE void dotRows(const float *own, const float *visited,
     for (int c = 0; c < W::pairs; ++c)
       scores[r][c] = 0;
   }
-  FTC_UNROLL_BY(2)
+  FTC_UNROLL_BY(W::unrolls)
   for (int d = 0; d < S::headDim; d += 4) {
     Vector<float, 4> there[W::pairs];
     FTC_UNROLL
@@ -182,7 +183,7 @@ FTC_DEVICE void addWeighted(const float *weights, const float *visited,
                             float (&sums)[WarpTile<S>::rows][WarpTile<S>::columns]) {
   using W = WarpTile<S>;
   const int lane = threadIdx.x % 32;
-  FTC_UNROLL_BY(2)
+  FTC_UNROLL_BY(W::unrolls)
   for (int j = 0; j < W::visited; j += 4) {
     float values[4][W::columns];
     FTC_UNROLL
