@@ -72,7 +72,8 @@ typedef enum ftc_role {
   FTC_MOMENT1 = 2,
   FTC_MOMENT2 = 3,
   FTC_ACCUMULATOR = 4,
-  FTC_TABLE = 5
+  FTC_TABLE = 5,
+  FTC_SHADOW = 6 /* a trainable tensor in the dtype that products compute with */
 } ftc_role;
 
 typedef struct ftc_tensor_info {
@@ -83,7 +84,7 @@ typedef struct ftc_tensor_info {
   size_t rank;
   const int64_t *shape;
   uint64_t bytes;
-  int64_t owner; /* moments, accumulators: index of their trainable tensor; else -1 */
+  int64_t owner; /* moments, accumulators, shadows: index of their trainable tensor; else -1 */
 } ftc_tensor_info;
 ftc_code ftc_package_tensor(const ftc_package *package, size_t index, ftc_tensor_info *info);
 
@@ -124,7 +125,8 @@ ftc_code ftc_init_state(ftc_instance *instance, uint64_t seed, ftc_error *error)
 ftc_code ftc_load_adapter(ftc_instance *instance, const char *directory, ftc_error *error);
 
 /* Copies a tensor (any role; by name) out of or into the instance. `bytes` must be its size. Base
-   tensors can be read once bound, not written. */
+   tensors can be read once bound, not written; shadows follow their trainable tensors and are not
+   written either. */
 ftc_code ftc_state_read(const ftc_instance *instance, const char *name, void *data, size_t bytes,
                         ftc_error *error);
 ftc_code ftc_state_write(ftc_instance *instance, const char *name, const void *data, size_t bytes,

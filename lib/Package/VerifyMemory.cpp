@@ -20,6 +20,7 @@ Status PackageVerifier::memory() {
       category = &parameters;
       break;
     case Role::trainable:
+    case Role::shadow:
       category = &trainable;
       break;
     case Role::accumulator:
@@ -53,7 +54,8 @@ Status PackageVerifier::memory() {
   };
   for (Number number :
        {Number{"parameters", memory.parameters(), parameters, "the base tensors take"},
-        Number{"trainable", memory.trainable(), trainable, "the trainable tensors take"},
+        Number{"trainable", memory.trainable(), trainable,
+               "the trainable tensors and their shadows take"},
         Number{"gradients", memory.gradients(), gradients, "the accumulators take"},
         Number{"optimizer", memory.optimizer(), optimizer, "the moments take"},
         Number{"tables", memory.tables(), tables, "the tables take"},

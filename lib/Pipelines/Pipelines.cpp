@@ -41,7 +41,8 @@ std::unique_ptr<Pass> verifyLaunch(const std::string &phase) {
 constexpr llvm::StringLiteral kForwardPhase = "forward";
 
 constexpr llvm::StringLiteral kCanonicalize = "canonicalize", kCSE = "cse",
-                              kPrune = "ft-prune-graph", kFusion = "ft-form-kernels.fusion",
+                              kPrune = "ft-prune-graph", kPrecision = "ft-lower-precision",
+                              kFusion = "ft-form-kernels.fusion",
                               kInPlace = "convert-ft-to-launch.in-place",
                               kReuse = "launch-plan-arena.reuse", kBatch = "launch-batch";
 
@@ -50,6 +51,7 @@ std::unique_ptr<Pass> createConversion(const Switches &on) {
   options.inPlace = on.has(kInPlace);
   if (on.options.target == "cuda")
     options.logitsBytes = int64_t(256) << 20;
+  options.sameTypeProducts = on.options.sameTypeProducts || on.options.target == "cuda";
   if (on.options.attentionTile)
     options.attentionTile = on.options.attentionTile;
   if (on.options.logitsBytes)
@@ -68,6 +70,10 @@ constexpr Step steps[] = {
      "backward", verifyFt},
     {kPrune, [](const Switches &on) { return ft::createPruneGraph({/*off=*/!on.has(kPrune)}); },
      true, "backward", verifyFt},
+    // Behind the cleanup: a later CSE would share the casts that frozen weights have at each use.
+    {kPrecision,
+     [](const Switches &on) { return ft::createLowerPrecision({on.options.computeDType}); }, false,
+     "precision", verifyFt},
     {"ft-form-kernels",
      [](const Switches &on) { return ft::createFormKernels({/*fusion=*/on.has(kFusion)}); }, false,
      "kernels", verifyFt},

@@ -91,11 +91,10 @@ void Instance::convert(package::DType to, uint64_t count, DType from, const void
 Outcome Instance::take(uint32_t index, DType dtype, const void *data) {
   const package::Tensor &tensor = *package->tensors()->Get(index);
   uint64_t elements = tensor.bytes() / elementBytes(tensor.dtype());
-  Outcome outcome = tensor.role() == package::Role::base
-                        ? bindBase(index, dtype, data)
-                        : fillState(index, [&](unsigned char *to) {
-                            convert(tensor.dtype(), elements, dtype, data, to);
-                          });
+  if (tensor.role() != package::Role::base)
+    return fillTensor(
+        index, [&](unsigned char *to) { convert(tensor.dtype(), elements, dtype, data, to); });
+  Outcome outcome = bindBase(index, dtype, data);
   if (outcome)
     ready[index] = true;
   return outcome;

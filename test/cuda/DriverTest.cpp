@@ -229,11 +229,6 @@ TEST_F(Programs, KernelsStayInTheirBuffers) {
   float factor = 1;
   long long grid = 1025; // one element too many, and behind 4096 bytes the page ends
   void *arguments[] = {&in, &out, &factor, &grid};
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-  GTEST_SKIP() << "AddressSanitizer reports the fault itself";
-#endif
-#endif
   expectRefusal(719, "block 16, thread 0: access at 0 bytes past the end of `allocation ",
                 [&] { return launch(kernel("scale"), 17, 64, 0, arguments); });
   renewContext();

@@ -156,6 +156,7 @@ private:
                     .Case("normal", package::InitKind::normal)
                     .Case("rope_cos", package::InitKind::rope_cos)
                     .Case("rope_sin", package::InitKind::rope_sin)
+                    .Case("master", package::InitKind::master)
                     .Default(std::nullopt);
     if (!init)
       return state.emitOpError("has unknown init '") << state.getInit() << "'";
@@ -173,8 +174,8 @@ private:
     return success();
   }
 
-  /// Offsets in the state region, and whose moments and accumulators they are: by their names
-  /// (`ft-build-backward` makes them).
+  /// Offsets in the state region, and whose moments, accumulators and shadows they are: by their
+  /// names (`ft-build-backward` and `ft-lower-precision` make them).
   void placeState() {
     const StateLayout layout = StateLayout::of(module);
     for (auto &tensor : out.tensors) {
@@ -182,7 +183,7 @@ private:
         continue;
       tensor->offset = layout.places.lookup(tensor->name).offset;
       llvm::StringRef name = tensor->name;
-      for (llvm::StringRef suffix : {".grad", ".exp_avg", ".exp_avg_sq"})
+      for (llvm::StringRef suffix : {".grad", ".exp_avg", ".exp_avg_sq", ".shadow"})
         if (tensor->role != package::Role::trainable && name.ends_with(suffix)) {
           auto owner = tensors.find(name.drop_back(suffix.size()));
           if (owner != tensors.end())
@@ -385,6 +386,7 @@ private:
         memory->parameters += tensor->bytes;
         break;
       case package::Role::trainable:
+      case package::Role::shadow:
         memory->trainable += alignedBytes(tensor->bytes);
         break;
       case package::Role::accumulator:

@@ -10,6 +10,7 @@
 #include "ftc/Kernels/CUDA/Attention.h"
 #include "ftc/Kernels/CUDA/AttentionGrad.h"
 
+#include <ostream>
 #include <vector>
 
 namespace ftc::testing {
@@ -33,6 +34,11 @@ struct AttentionKernels {
   int (*gradKey)(const AttentionBuffers &, float scale);
   int (*gradValue)(const AttentionBuffers &, float scale);
 };
+
+/// How GoogleTest names a parameter.
+inline void PrintTo(const AttentionKernels &kernels, std::ostream *stream) {
+  *stream << kernels.name;
+}
 
 std::vector<AttentionKernels> floatKernels();
 std::vector<AttentionKernels> bf16Kernels();

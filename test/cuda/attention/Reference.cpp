@@ -96,21 +96,32 @@ void AttentionReference::addRow(int head, int i) {
   }
 }
 
-std::string ftc::testing::compare(const Matrix &actual, const Matrix &expected, double ulp) {
-  double error = 0, norm = 0, largest = 0;
+static double meanSquare(const double *values, size_t size) {
+  double sum = 0;
+  for (size_t i = 0; i < size; ++i)
+    sum += values[i] * values[i];
+  return sum / static_cast<double>(size);
+}
+
+std::string ftc::testing::compare(const Matrix &actual, const Matrix &expected, int tokens,
+                                  double ulp) {
+  const size_t width = expected.size() / tokens;
+  Matrix errors(expected.size());
   for (size_t i = 0; i < expected.size(); ++i) {
     if (!std::isfinite(actual[i]))
       return "entry " + std::to_string(i) + " is not finite";
-    double difference = std::abs(actual[i] - expected[i]);
-    error += difference * difference;
-    norm += expected[i] * expected[i];
-    largest = std::max(largest, difference);
+    errors[i] = actual[i] - expected[i];
   }
-  double rms = std::sqrt(norm / static_cast<double>(expected.size()));
-  error = std::sqrt(error / static_cast<double>(expected.size()));
-  if (error > ulp * rms)
-    return "relative error " + std::to_string(error / rms / ulp) + " ulp";
-  if (largest > 16 * ulp * rms)
-    return "an entry is off by " + std::to_string(largest / rms / ulp) + " ulp of the mean";
+  const double norm = meanSquare(expected.data(), expected.size());
+  const double error = std::sqrt(meanSquare(errors.data(), errors.size()) / norm);
+  if (error > ulp)
+    return "relative error " + std::to_string(error / ulp) + " ulp";
+  for (size_t i = 0; i < errors.size(); ++i) {
+    const double row = meanSquare(&expected[i / width * width], width);
+    const double entry = std::abs(errors[i]) / std::sqrt(std::max(norm, row));
+    if (entry > 16 * ulp)
+      return "entry " + std::to_string(i) + " is off by " + std::to_string(entry / ulp) +
+             " ulp of its row's mean";
+  }
   return "";
 }

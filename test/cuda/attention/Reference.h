@@ -31,9 +31,10 @@ private:
   void addRow(int head, int i);
 };
 
-/// "" where `actual` is the reference but for rounding to `ulp` (relative) at every step; otherwise
-/// what is wrong.
-std::string compare(const Matrix &actual, const Matrix &expected, double ulp);
+/// "" where `actual` is the reference but for rounding: the relative error of all is at most `ulp`,
+/// that of an entry 16 of it (of its token's row, or of all where that is larger). Otherwise what
+/// is wrong.
+std::string compare(const Matrix &actual, const Matrix &expected, int tokens, double ulp);
 } // namespace ftc::testing
 
 #endif // FTC_TEST_CUDA_ATTENTION_REFERENCE_H

@@ -10,7 +10,7 @@
 /// out = silu(gate) * up.
 struct SiluMul {
   static FTC_DEVICE void element(const float *in, float *out) {
-    const float sigmoid = 1.0f / (1.0f + ftc::exp(-in[0]));
+    const float sigmoid = ftc::divide(1.0f, 1.0f + ftc::exp(-in[0]));
     out[0] = in[0] * sigmoid * in[1];
   }
 };
@@ -18,7 +18,7 @@ struct SiluMul {
 /// gate, up and the product's gradient -> gradients of both, and the product once more.
 struct SiluMulGrad {
   static FTC_DEVICE void element(const float *in, float *out) {
-    const float sigmoid = 1.0f / (1.0f + ftc::exp(-in[0])), silu = in[0] * sigmoid;
+    const float sigmoid = ftc::divide(1.0f, 1.0f + ftc::exp(-in[0])), silu = in[0] * sigmoid;
     out[0] = in[2] * in[1] * sigmoid * (1.0f + in[0] * (1.0f - sigmoid));
     out[1] = in[2] * silu;
     out[2] = silu * in[1];
@@ -45,7 +45,7 @@ struct AdamW {
     const float gradient = in[3] * in[8];
     const float m = 0.9f * in[1] + 0.1f * gradient;
     const float v = 0.999f * in[2] + 0.001f * gradient * gradient;
-    const float step = m * in[5] / (ftc::sqrt(v * in[6]) + 1e-8f) + in[7] * in[0];
+    const float step = ftc::divide(m * in[5], ftc::sqrt(v * in[6]) + 1e-8f) + in[7] * in[0];
     const float weight = in[0] - in[4] * step;
     out[0] = weight;
     out[1] = m;
@@ -115,6 +115,17 @@ struct ManySums {
   static FTC_DEVICE void element(const float *in, const float *row, float *out) {
     out[0] = in[0] + row[1];
     out[1] = row[0];
+  }
+};
+
+/// No sum at all: the row's number is added to each element, and doubled.
+struct AddRow {
+  static constexpr int terms = 0, rows = 1;
+  static FTC_DEVICE void term(const float *, float *) {}
+  static FTC_DEVICE void finish(const float *in, const float *, float *row) { row[0] = in[0]; }
+  static FTC_DEVICE void element(const float *in, const float *row, float *out) {
+    out[0] = in[0] + row[0];
+    out[1] = 2.0f * row[0];
   }
 };
 

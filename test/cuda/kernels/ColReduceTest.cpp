@@ -71,13 +71,14 @@ void checkSums(Write write, Add add) {
 
 #define CHECK_SUMS(name, T, Rows, Columns, Threads)                                                \
   TEST_P(ColReduceKernels, name) {                                                                 \
-    constexpr auto shared = ftc::colReduceShared(Threads);                                         \
     checkSums<T, Rows, Columns>(                                                                   \
         [](long long blocks, auto... args) {                                                       \
-          return FTC_LAUNCH(name, blocks, Threads, shared, nullptr, args...);                      \
+          return FTC_LAUNCH(name, blocks, Threads, ftc::colReduceShared(Threads), nullptr,         \
+                            args...);                                                              \
         },                                                                                         \
         [](long long blocks, auto... args) {                                                       \
-          return FTC_LAUNCH(name##_add, blocks, Threads, shared, nullptr, args...);                \
+          return FTC_LAUNCH(name##_add, blocks, Threads, ftc::colReduceShared(Threads), nullptr,   \
+                            args...);                                                              \
         });                                                                                        \
   }
 FOR_ALL_SHAPES(CHECK_SUMS)

@@ -47,6 +47,9 @@ FTC_KERNEL(many_sums, 128, bf16 *x, float *row, long long grid) {
 FTC_KERNEL(many_sums_in_warps, 128, bf16 *x, float *row, long long grid) {
   ftc::rowReduce<ManySums, 128, 264, 4>(blockIdx.x, grid, ftc::update(x), ftc::updateRow(row));
 }
+FTC_KERNEL(add_row, 128, float *x, float *row, long long grid) {
+  ftc::rowReduce<AddRow, 128, 264, 2>(blockIdx.x, grid, ftc::update(x), ftc::updateRow(row));
+}
 
 namespace {
 
@@ -123,13 +126,14 @@ void checkNorm(Forward forward, Backward backward) {
 
 #define CHECK_NORM(name, T, Weight, Columns, Threads, RowsPerBlock)                                \
   TEST_P(RowReduceKernels, name) {                                                                 \
-    constexpr auto shared = ftc::rowReduceShared(Threads);                                         \
     checkNorm<T, Weight, Columns, Threads, RowsPerBlock>(                                          \
         [](long long blocks, auto... args) {                                                       \
-          return FTC_LAUNCH(name, blocks, Threads, shared, nullptr, args...);                      \
+          return FTC_LAUNCH(name, blocks, Threads, ftc::rowReduceShared(Threads), nullptr,         \
+                            args...);                                                              \
         },                                                                                         \
         [](long long blocks, auto... args) {                                                       \
-          return FTC_LAUNCH(name##_grad, blocks, Threads, shared, nullptr, args...);               \
+          return FTC_LAUNCH(name##_grad, blocks, Threads, ftc::rowReduceShared(Threads), nullptr,  \
+                            args...);                                                              \
         });                                                                                        \
   }
 FOR_ALL_SHAPES(CHECK_NORM)
@@ -184,6 +188,22 @@ TEST_P(RowReduceKernels, ManySumsOfRowsOfAWarp) {
   checkManySums([](auto... args) {
     return FTC_LAUNCH(many_sums_in_warps, 2, 128, ftc::rowReduceShared(128), nullptr, args...);
   });
+}
+
+TEST_P(RowReduceKernels, NoSums) {
+  const long long rows = 3, columns = 264;
+  Memory<float> x(rows * columns), row(rows);
+  x.fill(1);
+  row.fill(2);
+  std::vector<double> wantX(rows * columns), wantRow(rows);
+  for (long long i = 0; i < rows * columns; ++i)
+    wantX[i] = x[i] + row[i / columns];
+  for (long long r = 0; r < rows; ++r)
+    wantRow[r] = 2 * row[r];
+  FTC_EXPECT_RUNS(FTC_LAUNCH(add_row, blocksFor(rows, 2), 128, ftc::rowReduceShared(128), nullptr,
+                             x.data(), row.data(), rows));
+  expectNear(x, wantX, "elements");
+  expectNear(row, wantRow, "row numbers");
 }
 
 } // namespace

@@ -84,10 +84,11 @@ template <typename T, typename Out, int HeadDim, int Rotary, int Columns, typena
           typename Back>
 void checkRope(Launch launch, Back back) {
   const long long rows = 5, table = 11;
-  for (int offset : {0, 1}) {
+  for (int variant = 0; variant < 4; ++variant) {
+    const int offset = variant % 2;
     Memory<T> x(rows * Columns, offset);
     Memory<Out> y(rows * Columns, offset);
-    Memory<float> cos(table * Rotary, offset), sin(table * Rotary);
+    Memory<float> cos(table * Rotary, variant / 2), sin(table * Rotary);
     Memory<int> positions(rows);
     x.fill(1);
     for (int p = 0; p < table; ++p)
@@ -261,14 +262,17 @@ void checkCrossEntropy(Both both, Gradient gradient, Loss loss) {
 
 #define CHECK_ENTROPY(name, T, Vocabulary, Threads)                                                \
   TEST_P(TokenKernels, name) {                                                                     \
-    constexpr auto shared = ftc::crossEntropyShared(Threads);                                      \
     checkCrossEntropy<T, Vocabulary>(                                                              \
-        [](auto... args) { return FTC_LAUNCH(name, 6, Threads, shared, nullptr, args...); },       \
         [](auto... args) {                                                                         \
-          return FTC_LAUNCH(name##_grad, 6, Threads, shared, nullptr, args...);                    \
+          return FTC_LAUNCH(name, 6, Threads, ftc::crossEntropyShared(Threads), nullptr, args...); \
         },                                                                                         \
         [](auto... args) {                                                                         \
-          return FTC_LAUNCH(name##_loss, 6, Threads, shared, nullptr, args...);                    \
+          return FTC_LAUNCH(name##_grad, 6, Threads, ftc::crossEntropyShared(Threads), nullptr,    \
+                            args...);                                                              \
+        },                                                                                         \
+        [](auto... args) {                                                                         \
+          return FTC_LAUNCH(name##_loss, 6, Threads, ftc::crossEntropyShared(Threads), nullptr,    \
+                            args...);                                                              \
         });                                                                                        \
   }
 FOR_ALL_VOCABULARIES(CHECK_ENTROPY)

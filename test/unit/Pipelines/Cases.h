@@ -42,6 +42,8 @@ inline void PrintTo(const Case &one, std::ostream *os) { *os << one.name; }
 
 /// Every combination of features that has a path of its own through the passes.
 const std::vector<Case> &allCases();
+/// The same, computed in bf16 (`bf16: true`).
+const std::vector<Case> &bf16Cases();
 /// The case of that name.
 const Case &findCase(const std::string &name);
 

@@ -203,6 +203,7 @@ static double randomElement(ParameterOp parameter, uint64_t seed, uint64_t index
   case Role::base:
   case Role::trainable:
   case Role::table:
+  case Role::shadow:
     break;
   }
   if (type.getRank() == 1)
@@ -225,12 +226,13 @@ static double stored(double value, Type storage) {
 State Experiment::makeState(uint64_t seed) const {
   State state = initState(*module, seed);
   for (ParameterOp parameter : get().getOps<ParameterOp>()) {
-    if (parameter.getRole() == Role::table)
+    if (parameter.getRole() == Role::table || parameter.getRole() == Role::shadow)
       continue;
     auto storage = cast<DenseStorageAttr>(parameter.getStorage()).getElementType();
     for (auto [index, element] : llvm::enumerate(state[parameter.getSymName().str()].data))
       element = stored(randomElement(parameter, seed, index), storage);
   }
+  copyMasters(get(), state);
   return state;
 }
 
@@ -283,7 +285,8 @@ std::vector<double> Experiment::run(StringRef name, const Data &data, const ftc_
     launch::Buffers inputs = launch::makeInputs({run});
     if (!data.empty())
       inputs = launch::makeInputs({ids, labels, *makeSegments(tokens(), bounds, positions), run});
-    FailureOr<launch::Buffers> outputs = launch::runEntry(*module, entry, inputs, state);
+    FailureOr<launch::Buffers> outputs =
+        launch::runEntry(*module, entry, inputs, state, /*roundStores=*/evaluation.rounded);
     if (mlir::failed(outputs)) {
       fail("the interpreter failed at @" + name.str());
       return {};

@@ -132,8 +132,7 @@ FTC_DEVICE void attentionMma(int head, int first, float scale, const bf16 *q, co
   constexpr int tileSize = S::keyTile * S::pitch, scoreTiles = S::keyTile / 8;
   FTC_SHARED(shared);
   bf16 *keys = reinterpret_cast<bf16 *>(shared), *values = keys + 2 * tileSize;
-  bf16 *queries =
-      values + tileSize; // until they are in registers, before the second tile of values
+  bf16 *queries = values + tileSize; // until they are in registers: the second tile of values
   const int ownRow = threadIdx.x / 32 * 16;
   const MmaLane at = mmaLane();
 
@@ -143,9 +142,7 @@ FTC_DEVICE void attentionMma(int head, int first, float scale, const bf16 *q, co
   v += head / S::group * S::headDim;
   copyTileAsync<S, S::queryTile>(queries, q, S::queryStride, first);
   copyTileAsync<S, S::keyTile>(keys, k, S::keyStride, range.begin);
-  commitCopies();
   copyTileAsync<S, S::keyTile>(values, v, S::keyStride, range.begin);
-  commitCopies();
 
   const int tokens[2] = {first + ownRow + at.row, first + ownRow + at.row + 8};
   int begins[2];
@@ -157,26 +154,25 @@ FTC_DEVICE void attentionMma(int head, int first, float scale, const bf16 *q, co
   setZero(outs);
   MmaSoftmax softmax;
 
+  waitForCopies();
+  __syncthreads();
+  FTC_UNROLL
+  for (int i = 0; i < S::headDim / 16; ++i)
+    loadRows<S>(query[i], queries + ownRow * S::pitch, i);
+
   int stage = 0;
   for (int key = range.begin; key < range.end; key += S::keyTile, stage ^= 1) {
-    const bool isLast = key + S::keyTile >= range.end;
-    waitForCopies<1>(); // the keys are here, the values may be under way
-    __syncthreads();
-    if (key == range.begin) {
-      FTC_UNROLL
-      for (int i = 0; i < S::headDim / 16; ++i)
-        loadRows<S>(query[i], queries + ownRow * S::pitch, i);
+    waitForCopies(); // of this tile
+    __syncthreads(); // and the one before is read
+    if (const int next = key + S::keyTile; next < range.end) {
+      copyTileAsync<S, S::keyTile>(keys + (stage ^ 1) * tileSize, k, S::keyStride, next);
+      copyTileAsync<S, S::keyTile>(values + (stage ^ 1) * tileSize, v, S::keyStride, next);
     }
     float scores[scoreTiles][4];
     setZero(scores);
     FTC_UNROLL
     for (int i = 0; i < S::headDim / 16; ++i)
       addProductOfRows<S, S::keyTile>(scores, query[i], keys + stage * tileSize, i);
-    if (!isLast)
-      copyTileAsync<S, S::keyTile>(keys + (stage ^ 1) * tileSize, k, S::keyStride,
-                                   key + S::keyTile);
-    commitCopies();
-
     FTC_UNROLL
     for (int n = 0; n < scoreTiles; ++n) {
       FTC_UNROLL
@@ -201,16 +197,8 @@ FTC_DEVICE void attentionMma(int head, int first, float scale, const bf16 *q, co
       for (int j = 0; j < 4; ++j)
         outs[n][j] *= factors[j / 2];
     }
-
-    waitForCopies<1>(); // the values are here
-    __syncthreads();
     addWeightedRows<S, S::keyTile>(outs, scores, values + stage * tileSize);
-    if (!isLast)
-      copyTileAsync<S, S::keyTile>(values + (stage ^ 1) * tileSize, v, S::keyStride,
-                                   key + S::keyTile);
-    commitCopies();
   }
-  waitForCopies<0>();
   __syncthreads(); // all tiles are read
 
   FTC_UNROLL

@@ -137,7 +137,6 @@ FTC_DEVICE void attentionGradQueryMma(int head, int first, float scale, const bf
   copyTileAsync<S, S::queryTile>(grads, grad + head * S::headDim, S::queryStride, first);
   copyTileAsync<S, S::keyTile>(keys, k, S::keyStride, range.begin);
   copyTileAsync<S, S::keyTile>(values, v, S::keyStride, range.begin);
-  commitCopies();
 
   const int tokens[2] = {first + ownRow + at.row, first + ownRow + at.row + 8};
   int begins[2];
@@ -154,14 +153,12 @@ FTC_DEVICE void attentionGradQueryMma(int head, int first, float scale, const bf
 
   int stage = 0;
   for (int key = range.begin; key < range.end; key += S::keyTile, stage ^= 1) {
-    if (key + S::keyTile < range.end) {
-      const int next = (stage ^ 1) * tileSize;
-      copyTileAsync<S, S::keyTile>(keys + next, k, S::keyStride, key + S::keyTile);
-      copyTileAsync<S, S::keyTile>(values + next, v, S::keyStride, key + S::keyTile);
+    waitForCopies(); // of this tile
+    __syncthreads(); // and the one before is read
+    if (const int next = key + S::keyTile; next < range.end) {
+      copyTileAsync<S, S::keyTile>(keys + (stage ^ 1) * tileSize, k, S::keyStride, next);
+      copyTileAsync<S, S::keyTile>(values + (stage ^ 1) * tileSize, v, S::keyStride, next);
     }
-    commitCopies();
-    waitForCopies<1>(); // this tile is here, the next may be under way
-    __syncthreads();
     float scores[scoreTiles][4], dScores[scoreTiles][4];
     multiplyRows<S, S::keyTile>(scores, queries + ownRow * S::pitch, keys + stage * tileSize);
     multiplyRows<S, S::keyTile>(dScores, grads + ownRow * S::pitch, values + stage * tileSize);
@@ -185,11 +182,10 @@ FTC_DEVICE void attentionGradQueryMma(int head, int first, float scale, const bf
       }
     }
     addWeightedRows<S, S::keyTile>(sums, dScores, keys + stage * tileSize);
-    __syncthreads(); // this tile is read
   }
-  waitForCopies<0>();
 
-  __syncthreads(); // where no key was visited, the queries' copies of all threads
+  waitForCopies(); // where no key was visited
+  __syncthreads();
   storeRows<S>(queries + ownRow * S::pitch, dq + head * S::headDim, S::queryStride, first + ownRow,
                sums, {scale, scale});
 }
@@ -343,7 +339,6 @@ FTC_DEVICE void attentionGradKeyValueMma(int keyHead, int first, float scale, co
   copyTileAsync<S, S::keyTile>(values, v + keyColumn, S::keyStride, first);
   if (query < range.end)
     tiles.copy(0, q, grad, lse, delta, head, query);
-  commitCopies();
 
   const int tokens[2] = {first + ownRow + at.row, first + ownRow + at.row + 8};
   int ends[2];
@@ -361,11 +356,10 @@ FTC_DEVICE void attentionGradKeyValueMma(int keyHead, int first, float scale, co
       ++nextHead;
       nextQuery = range.begin;
     }
+    waitForCopies(); // of this tile
+    __syncthreads(); // and the one before is read
     if (nextQuery < range.end)
       tiles.copy(stage ^ 1, q, grad, lse, delta, nextHead, nextQuery);
-    commitCopies();
-    waitForCopies<1>(); // this tile is here, the next may be under way
-    __syncthreads();
     const bf16 *queries = tiles.queries + stage * Tiles::tileSize;
     const bf16 *grads = tiles.grads + stage * Tiles::tileSize;
     const float *lses = tiles.lses + stage * S::queryTile + at.column;
@@ -402,13 +396,12 @@ FTC_DEVICE void attentionGradKeyValueMma(int keyHead, int first, float scale, co
       }
       addWeightedRows<S, S::queryTile>(keySums, weights, queries);
     }
-    __syncthreads(); // this tile is read
     head = nextHead;
     query = nextQuery;
     stage ^= 1;
   }
-  waitForCopies<0>();
-  __syncthreads(); // where no query was visited, the keys' copies of all threads
+  waitForCopies(); // where no query was visited
+  __syncthreads();
 
   if constexpr (HasKey)
     storeRows<S>(keys + ownRow * S::pitch, dk + keyColumn, S::keyStride, first + ownRow, keySums,

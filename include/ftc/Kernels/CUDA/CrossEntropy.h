@@ -170,7 +170,8 @@ FTC_DEVICE void crossEntropyRow(long long row, Pointer *logits, const int *targe
   if (Loss && threadIdx.x == 0)
     store(nll + row, pass.sum.largest - logit + log(pass.sum.scale));
   if constexpr (Gradient) {
-    GradientPass<T> gradient = {logits, target, pass.sum.largest, 1.0f / pass.sum.scale, factor};
+    GradientPass<T> gradient = {logits, target, pass.sum.largest, divide(1.0f, pass.sum.scale),
+                                factor};
     forLogits<Threads, Columns>(logits, gradient);
   }
 }

@@ -255,14 +255,32 @@ template <> FTC_DEVICE Vector<bf16, 8> fromFloats<bf16, 8>(const float *values) 
 //===----------------------------------------------------------------------===//
 // Math on float, by the names of arith and math
 //===----------------------------------------------------------------------===//
-// CUDA's own functions without fast math: sqrt is rounded correctly, exp, log, sin and cos are
-// within 1 ulp, rsqrt and tanh within 2, erf within 2, pow within 4 (CUDA C++ Programming Guide,
-// "Mathematical Functions").
+// CUDA's own functions without fast math: exp, log, sin and cos are within 1 ulp, rsqrt, tanh and
+// erf within 2, pow within 4 (CUDA C++ Programming Guide, "Mathematical Functions"). divide and
+// sqrt are PTX's full-range approximations, within 2 ulp: correct rounding, as `/` has it, costs a
+// branch per element.
 
+FTC_DEVICE float divide(float x, float y) {
+#ifdef FTC_ON_CPU
+  return x / y;
+#else
+  float result;
+  asm("div.full.f32 %0, %1, %2;" : "=f"(result) : "f"(x), "f"(y));
+  return result;
+#endif
+}
+FTC_DEVICE float sqrt(float x) {
+#ifdef FTC_ON_CPU
+  return ::sqrtf(x);
+#else
+  float result;
+  asm("sqrt.approx.f32 %0, %1;" : "=f"(result) : "f"(x));
+  return result;
+#endif
+}
 FTC_DEVICE float exp(float x) { return ::expf(x); }
 FTC_DEVICE float exp2(float x) { return ::exp2f(x); }
 FTC_DEVICE float log(float x) { return ::logf(x); }
-FTC_DEVICE float sqrt(float x) { return ::sqrtf(x); }
 FTC_DEVICE float rsqrt(float x) {
 #ifdef FTC_ON_CPU
   return 1.0f / ::sqrtf(x);

@@ -112,21 +112,13 @@ template <int Bytes> FTC_DEVICE void copyAsync(void *shared, const void *global,
 #endif
 }
 
-/// Ends a group of copies; groups may be empty.
-FTC_DEVICE void commitCopies() {
+/// Waits for this thread's copies. Other threads see them behind a barrier.
+FTC_DEVICE void waitForCopies() {
 #ifdef FTC_ON_CPU
   ftc_on_cpu::commitAsync();
+  ftc_on_cpu::waitAsync(0);
 #else
-  asm volatile("cp.async.commit_group;" ::: "memory");
-#endif
-}
-
-/// Waits for this thread's groups but the newest `Pending`. Others see the copies behind a barrier.
-template <int Pending> FTC_DEVICE void waitForCopies() {
-#ifdef FTC_ON_CPU
-  ftc_on_cpu::waitAsync(Pending);
-#else
-  asm volatile("cp.async.wait_group %0;" ::"n"(Pending) : "memory");
+  asm volatile("cp.async.wait_all;" ::: "memory");
 #endif
 }
 
