@@ -282,7 +282,7 @@ uint64_t CudaInstance::bytes() const {
 Outcome CudaInstance::bindBase(uint32_t index, DType dtype, const void *data) {
   const package::Tensor &tensor = *package->tensors()->Get(index);
   if (dtype != supportDType(tensor.dtype()))
-    return fillTensor(index, [&](unsigned char *to) {
+    return upload(index, [&](unsigned char *to) {
       convert(tensor.dtype(), tensor.bytes() / elementBytes(tensor.dtype()), dtype, data, to);
     });
   cuda::Device::Guard current(device);
@@ -291,11 +291,9 @@ Outcome CudaInstance::bindBase(uint32_t index, DType dtype, const void *data) {
                 "copy " + quoted(tensor.name()->string_view()) + " to the GPU");
 }
 
-Outcome CudaInstance::fillState(uint32_t tensor, const Fill &fill) {
-  return fillTensor(tensor, fill);
-}
+Outcome CudaInstance::fillState(uint32_t tensor, const Fill &fill) { return upload(tensor, fill); }
 
-Outcome CudaInstance::fillTensor(uint32_t index, const Fill &fill) {
+Outcome CudaInstance::upload(uint32_t index, const Fill &fill) {
   const package::Tensor &tensor = *package->tensors()->Get(index);
   std::optional<Memory> memory = Memory::allocate(tensor.bytes());
   if (!memory)
