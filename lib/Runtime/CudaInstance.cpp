@@ -66,6 +66,7 @@ CudaInstance::~CudaInstance() {
   if (!resources || !device.isOpen())
     return;
   cuda::Device::Guard current(device);
+  (void)resources->stream.synchronize(); // pinned memory may still be read
   resources.reset();
 }
 
@@ -323,10 +324,13 @@ Outcome CudaInstance::runLaunches(uint32_t entry, const RunValues &run, ftc_resu
   const EntryPorts &ports = entries[entry];
   const cuda::Staging &boundary = resources->boundary;
   cuda::Device::Guard current(device);
-  if (Outcome outcome = enqueueInputs(ports, run); !outcome)
+  Outcome outcome = enqueueInputs(ports, run);
+  if (outcome)
+    outcome = enqueueLaunches(entry);
+  if (!outcome) {
+    (void)resources->stream.synchronize(); // the next step writes the inputs again
     return outcome;
-  if (Outcome outcome = enqueueLaunches(entry); !outcome)
-    return outcome;
+  }
   size_t results = boundary.size() - 2 * sizeof(float);
   float numbers[2] = {};
   std::memcpy(boundary.data() + results, numbers, sizeof numbers);
@@ -365,8 +369,12 @@ Outcome CudaInstance::enqueueLaunches(uint32_t entry) {
     int error = enqueue(launches[entry][i]);
     if (!error && waitForEach)
       error = resources->stream.synchronize();
+    // What went wrong on the device comes back from whichever call is made next.
     if (error)
-      return failed(error, "run " + placeOf(entry, i) + " on " + device.name());
+      return failed(error,
+                    "run " + placeOf(entry, i) +
+                        (waitForEach ? "" : ", or one before it (FTC_CUDA_SYNC=1 finds it),") +
+                        " on " + device.name());
   }
   return Outcome::ok();
 }
