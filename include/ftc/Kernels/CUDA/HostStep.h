@@ -111,7 +111,7 @@ public:
     if (Status status = checkBound(); !status)
       return status;
     int failed =
-        device.driver().setBytes(devicePointer(stateData), 0, bytesOf(program.stateBytes), stream);
+        device.driver().setBytes(stateData, 0, bytesOf(program.stateBytes), stream);
     for (int i = 0; i < program.tableCount && !failed; ++i)
       failed = fillTable(program.tables[i]);
     return failure(failed, "write the state");
