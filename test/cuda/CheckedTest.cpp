@@ -109,6 +109,25 @@ FTC_KERNEL(past_shared, 32, float *out) {
   floats(memory)[threadIdx.x + 1] = 1.0f;
 }
 
+// Every block adds to one number: the last one wins, or not.
+FTC_KERNEL(blocks_add, 32, float *out) {
+  if (threadIdx.x == 0) {
+    NEXT_LINE_IS_WRONG;
+    out[0] += 1.0f;
+  }
+}
+
+// Each block writes what its neighbour reads.
+FTC_KERNEL(blocks_shift, 32, float *out) {
+  if (threadIdx.x == 0)
+    out[blockIdx.x] = out[blockIdx.x + 1];
+}
+
+FTC_KERNEL(threads_shift, 64, float *out) {
+  float next = out[(threadIdx.x + 1) % 64];
+  out[threadIdx.x] = next;
+}
+
 namespace {
 constexpr float table[4] = {1, 2, 3, 4};
 }
@@ -131,7 +150,11 @@ FTC_KERNEL(good_citizen, 64, const float *in, float *out) {
   }
   ftc_on_cpu::waitAsync(0);
   __syncthreads();
-  out[threadIdx.x] = local[threadIdx.x % 4] + copied[63 - threadIdx.x];
+  if (blockIdx.x == 0)
+    out[threadIdx.x] = local[threadIdx.x % 4] + copied[63 - threadIdx.x];
+  __syncthreads();
+  if (blockIdx.x == 0)
+    out[63 - threadIdx.x] += 1.0f;
 }
 
 namespace {
@@ -189,6 +212,18 @@ TEST_P(Checked, AsynchronousCopies) {
                 "where a cp.async of thread 0 is in flight");
   expectMistake(FTC_LAUNCH(copy_over_what_others_read, 1, 16, 512, nullptr, in, out),
                 " of shared memory, wh"); // which another reads, or where it is in flight
+}
+
+TEST_P(Checked, RacesInDeviceMemory) {
+  expectMistake(FTC_LAUNCH(blocks_add, 2, 32, 0, nullptr, out),
+                "thread 0: race: reads byte 0 of `out`, which another block of this launch has "
+                "written");
+  EXPECT_EQ(FTC_LAUNCH(blocks_add, 1, 32, 0, nullptr, out), 0);
+  EXPECT_EQ(FTC_LAUNCH(blocks_add, 1, 32, 0, nullptr, out), 0); // launches are ordered
+  lineOfMistake = 0;
+  expectMistake(FTC_LAUNCH(blocks_shift, 3, 32, 0, nullptr, out),
+                " of `out`, which another block of this launch has ");
+  expectMistake(FTC_LAUNCH(threads_shift, 1, 64, 0, nullptr, out), " of `out`, which thread ");
 }
 
 TEST_P(Checked, Bounds) {

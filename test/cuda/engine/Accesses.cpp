@@ -39,67 +39,68 @@ void checkAccess(const void *address, size_t bytes, bool writes, const void *ins
 
 void Engine::access(Fiber &fiber, const void *address, size_t bytes, bool writes,
                     const void *instruction) {
+  uintptr_t begin = reinterpret_cast<uintptr_t>(address);
   if (shared.contains(address, bytes)) {
-    size_t offset =
-        static_cast<size_t>(static_cast<const unsigned char *>(address) - shared.begin());
-    Moment now = momentOf(fiber);
-    Finding finding = writes ? shadow.write(offset, bytes, now) : shadow.read(offset, bytes, now);
+    Finding finding = sharedShadow.access(begin - reinterpret_cast<uintptr_t>(shared.begin()),
+                                          bytes, writes, momentOf(fiber, true));
     if (finding.kind)
-      report(finding, fiber.place, instruction);
+      report(finding, "shared memory", fiber.place, instruction);
     return;
   }
-  // The cheap ones first.
-  if (isLocal(fiber, address) || isOwnMemory(address) || mayTouch(fiber, address, bytes) ||
-      isModuleMemory(address))
+  if (isLocal(fiber, address) || isOwnMemory(address))
     return;
-  failedAt = instruction;
-  fail(fiber.place, "%s", describeOutside(address, bytes));
-}
-
-Moment Engine::momentOf(const Fiber &fiber) const {
-  return {fiber.number(), epoch, warps[fiber.warp].epoch};
-}
-
-void Engine::report(const Finding &finding, Place place, const void *instruction) {
-  failedAt = instruction;
-  size_t byte = finding.byte;
-  switch (finding.kind) {
-  case Finding::None:
-    return;
-  case Finding::Unwritten:
-    fail(place, "reads byte %zu of shared memory, which nobody has written", byte);
-  case Finding::InFlight:
-    fail(place,
-         "touches byte %zu of shared memory, where a cp.async of thread %u is in flight; wait for "
-         "its group, then __syncthreads",
-         byte, finding.other);
-  case Finding::ReadAfterWrite:
-    fail(place,
-         "race: reads byte %zu of shared memory, which thread %u has written; no barrier lies "
-         "between",
-         byte, finding.other);
-  case Finding::WriteAfterRead:
-    fail(place,
-         "race: writes byte %zu of shared memory, which thread %u and perhaps others have read; no "
-         "barrier lies between",
-         byte, finding.other);
-  case Finding::WriteAfterWrite:
-    fail(place,
-         "race: writes byte %zu of shared memory, which thread %u has written; no barrier lies "
-         "between",
-         byte, finding.other);
+  if (!mayTouch(fiber, address, bytes)) {
+    if (isModuleMemory(address))
+      return;
+    failedAt = instruction;
+    fail(fiber.place, "%s", describeOutside(address, bytes));
   }
+  // Several engines at once would need an order among each other.
+  if (!current->isAlone || !current->kernel.checked)
+    return;
+  Finding finding = deviceShadow.access(begin, bytes, writes, momentOf(fiber, false));
+  if (!finding.kind)
+    return;
+  Registry::Range range = Registry::instance().rangeOf(finding.byte);
+  finding.byte -= range.begin;
+  nameOfMemory = "`" + range.name + "`";
+  report(finding, nameOfMemory.c_str(), fiber.place, instruction);
+}
+
+Moment Engine::momentOf(const Fiber &fiber, bool ofShared) const {
+  return {fiber.number(), epoch, warps[fiber.warp].epoch, blockStart,
+          ofShared ? blockStart : launchStart};
+}
+
+void Engine::report(const Finding &finding, const char *memory, Place place,
+                    const void *instruction) {
+  failedAt = instruction;
+  if (finding.kind == Finding::Unwritten)
+    fail(place, "reads byte %zu of %s, which nobody has written", finding.byte, memory);
+  if (finding.kind == Finding::InFlight)
+    fail(place,
+         "touches byte %zu of %s, where a cp.async of thread %u is in flight; wait for its group, "
+         "then __syncthreads",
+         finding.byte, memory, finding.other);
+  const char *now = finding.kind == Finding::ReadAfterWrite ? "reads" : "writes";
+  const char *earlier = finding.kind == Finding::WriteAfterRead ? "read" : "written";
+  if (finding.otherBlock)
+    fail(place, "race: %s byte %zu of %s, which another block of this launch has %s", now,
+         finding.byte, memory, earlier);
+  fail(place, "race: %s byte %zu of %s, which thread %u%s has %s; no barrier lies between", now,
+       finding.byte, memory, finding.other,
+       finding.kind == Finding::WriteAfterRead ? " (perhaps with others)" : "", earlier);
 }
 
 void Engine::noteCopy(Fiber &fiber, const PendingCopy &copy, bool done) {
   if (!current->kernel.checked)
     return;
   size_t offset = static_cast<size_t>(static_cast<unsigned char *>(copy.to) - shared.begin());
-  Moment now = momentOf(fiber);
+  Moment now = momentOf(fiber, true);
   if (done)
-    shadow.complete(offset, copy.bytes, now);
-  else if (Finding finding = shadow.issue(offset, copy.bytes, now); finding.kind)
-    report(finding, copy.place, nullptr);
+    sharedShadow.complete(offset, copy.bytes, now);
+  else if (Finding finding = sharedShadow.issue(offset, copy.bytes, now); finding.kind)
+    report(finding, "shared memory", copy.place, nullptr);
 }
 
 // threadIdx and what a warp has exchanged are read in place.

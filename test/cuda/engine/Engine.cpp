@@ -92,13 +92,19 @@ bool Engine::runBlock(const Launch &launch, unsigned index) {
   isClean = false;
   shared.reset(launch.fill);
   arrange(index);
+  blockStart = epoch;
+  if (launch.number != launchNumber) {
+    launchNumber = launch.number;
+    launchStart = epoch;
+    deviceShadow.begin();
+  }
   if (launch.kernel.checked)
-    shadow.reset(shared.size(), epoch);
+    sharedShadow.resize(shared.size());
   transfer(nullptr, pick());
   running = nullptr;
   if (!message.empty()) {
     stacks.reclaim();
-    shadow = Shadow();
+    sharedShadow = SharedShadow(); // it may hold copies in flight
     message = failure();
     return false;
   }

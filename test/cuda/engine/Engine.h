@@ -77,6 +77,8 @@ struct Launch {
   Order order;
   uint64_t seed;
   unsigned char fill;
+  uint64_t number = 0; // no other launch has it
+  bool isAlone = true; // one engine runs all of its blocks
 };
 
 class Engine {
@@ -123,8 +125,8 @@ private:
   void transfer(Fiber *from, Fiber *to);
   const char *deadlock();
   const Fiber *firstExited() const;
-  Moment momentOf(const Fiber &fiber) const;
-  void report(const Finding &finding, Place place, const void *instruction);
+  Moment momentOf(const Fiber &fiber, bool ofShared) const;
+  void report(const Finding &finding, const char *memory, Place place, const void *instruction);
   static bool isLocal(const Fiber &fiber, const void *address);
   bool isOwnMemory(const void *address) const;
   bool isModuleMemory(const void *address);
@@ -135,6 +137,8 @@ private:
   std::vector<Fiber> fibers;
   std::vector<Warp> warps;
   uint32_t readyWarps = 0;
+  unsigned blockStart = 0, launchStart = 0; // epochs
+  uint64_t launchNumber = 0;
   unsigned waiting = 0; // threads at the barrier
   unsigned done = 0;    // threads that have returned
   unsigned epoch = 0;   // of the block's memory: counts barriers, over all blocks of this engine
@@ -142,8 +146,10 @@ private:
   uint64_t random = 1;
   StackPool stacks;
   SharedMemory shared;
-  bool isClean = false; // laid out, and what surrounds it is as it was
-  Shadow shadow;        // of checked kernels
+  bool isClean = false;      // laid out, and what surrounds it is as it was
+  SharedShadow sharedShadow; // of checked kernels, as is the next
+  DeviceShadow deviceShadow;
+  std::string nameOfMemory; // of a finding
   SchedulerContext scheduler;
   Registry::Span recent[4]; // registered ranges that were touched lately
   uint64_t recentGeneration = 0;

@@ -43,6 +43,14 @@ bool Registry::find(uintptr_t address, size_t bytes, Span &found) const {
   return true;
 }
 
+Registry::Range Registry::rangeOf(uintptr_t address) const {
+  std::shared_lock<std::shared_mutex> lock(mutex);
+  auto after = byBegin.upper_bound(address);
+  if (after != byBegin.begin() && std::prev(after)->second.contains(address, 1))
+    return std::prev(after)->second;
+  return {{0, SIZE_MAX}, "memory"};
+}
+
 std::string Registry::describe(uintptr_t address) const {
   std::shared_lock<std::shared_mutex> lock(mutex);
   if (address < 4096)

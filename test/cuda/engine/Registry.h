@@ -35,6 +35,8 @@ public:
   bool isEmpty() const;
   /// The range with these bytes; false where there is none.
   bool find(uintptr_t address, size_t bytes, Span &found) const;
+  /// The range with this byte, or a nameless one that is everything.
+  Range rangeOf(uintptr_t address) const;
   /// Where an address is, in words: "8 bytes past the end of `name` (64 bytes)".
   std::string describe(uintptr_t address) const;
   std::vector<Range> ranges() const;
