@@ -72,7 +72,8 @@ typedef enum ftc_role {
   FTC_MOMENT1 = 2,
   FTC_MOMENT2 = 3,
   FTC_ACCUMULATOR = 4,
-  FTC_TABLE = 5
+  FTC_TABLE = 5,
+  FTC_SHADOW = 6 /* a trainable tensor in the dtype that products compute with */
 } ftc_role;
 
 typedef struct ftc_tensor_info {
@@ -83,7 +84,7 @@ typedef struct ftc_tensor_info {
   size_t rank;
   const int64_t *shape;
   uint64_t bytes;
-  int64_t owner; /* moments, accumulators: index of their trainable tensor; else -1 */
+  int64_t owner; /* moments, accumulators, shadows: index of their trainable tensor; else -1 */
 } ftc_tensor_info;
 ftc_code ftc_package_tensor(const ftc_package *package, size_t index, ftc_tensor_info *info);
 
@@ -91,11 +92,15 @@ ftc_code ftc_package_tensor(const ftc_package *package, size_t index, ftc_tensor
 
 typedef struct ftc_options {
   uint32_t struct_size; /* sizeof(ftc_options) */
-  int32_t threads;      /* 0: as many as the process may use */
+  int32_t threads;      /* of target "cpu"; 0: as many as the process may use */
 } ftc_options;
 
 /* Allocates arena, state and scratch, all that a step will ever need; loads the code. The package
-   must outlive the instance. */
+   must outlive the instance. A package of target "cuda" takes the GPU of the calling thread's CUDA
+   context or, without one, the first, and allocates its base tensors there too. Its libraries are
+   loaded now: libcuda.so.1; libcublasLt.so.13 for products; libnvrtc.so.13 where no cubin fits the
+   GPU. FTC_CUDA_LIBRARY_PATH names folders (separated by ':') that are searched first. With
+   FTC_CUDA_SYNC=1 it waits for each launch, so that an error names the one that failed. */
 ftc_code ftc_instance_create(const ftc_package *package, const ftc_options *options,
                              ftc_instance **instance, ftc_error *error);
 void ftc_instance_free(ftc_instance *instance);
@@ -106,7 +111,8 @@ void ftc_instance_free(ftc_instance *instance);
 ftc_code ftc_bind_directory(ftc_instance *instance, const char *directory, ftc_error *error);
 
 /* Binds one base tensor to the caller's memory, or fills a trainable one from it. For a base tensor
-   the memory must stay valid and unchanged, and start at a multiple of its element size. */
+   the memory must stay valid and unchanged, and start at a multiple of its element size; a GPU
+   copies it. */
 ftc_code ftc_bind_tensor(ftc_instance *instance, const char *name, ftc_dtype dtype, size_t rank,
                          const int64_t *shape, const void *data, ftc_error *error);
 
@@ -119,7 +125,8 @@ ftc_code ftc_init_state(ftc_instance *instance, uint64_t seed, ftc_error *error)
 ftc_code ftc_load_adapter(ftc_instance *instance, const char *directory, ftc_error *error);
 
 /* Copies a tensor (any role; by name) out of or into the instance. `bytes` must be its size. Base
-   tensors can be read once bound, not written. */
+   tensors can be read once bound, not written; shadows follow their trainable tensors and are not
+   written either. */
 ftc_code ftc_state_read(const ftc_instance *instance, const char *name, void *data, size_t bytes,
                         ftc_error *error);
 ftc_code ftc_state_write(ftc_instance *instance, const char *name, const void *data, size_t bytes,
@@ -169,7 +176,8 @@ typedef struct ftc_result {
 ftc_code ftc_run_entry(ftc_instance *instance, const char *entry, const ftc_batch *batch,
                        const ftc_run *run, ftc_result *result, ftc_error *error);
 
-/* Bytes that the instance allocated, as planned by the package: arena + state + scratch. */
+/* Bytes that the instance allocated, as planned by the package: arena + state + scratch; on a GPU
+   also base tensors, tables of batched launches and pinned memory of the host. */
 uint64_t ftc_instance_bytes(const ftc_instance *instance);
 
 #ifdef __cplusplus

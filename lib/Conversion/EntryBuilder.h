@@ -22,6 +22,7 @@ struct LaunchOptions {
   int64_t logitsBytes;
   int64_t attentionTile;
   bool inPlace = true;
+  bool sameTypeProducts = false;
 };
 
 /// A kernel's launch: what EntryBuilder::launch needs beside the kernel.
@@ -107,6 +108,10 @@ llvm::LogicalResult lowerKernel(ft::KernelOp kernel, EntryBuilder &entry);
 /// Cross-entropy and the global norm: sequences of launches.
 llvm::LogicalResult lowerCrossEntropy(ft::KernelOp kernel, EntryBuilder &entry);
 void lowerGlobalNorm(ft::KernelOp kernel, EntryBuilder &entry);
+
+/// Gives a product's factors one element type where the target needs that: a copy in f32 of one
+/// that has another.
+void unifyFactors(EntryBuilder &entry, const LaunchSite &site, mlir::Value &a, mlir::Value &b);
 
 /// A product C = scale op(A) op(B), added to C where `accumulate`.
 void launchProduct(EntryBuilder &entry, const LaunchSite &site, mlir::Value a, mlir::Value b,

@@ -48,7 +48,7 @@ struct ConvertFTToLaunchPass : ftc::impl::ConvertFTToLaunchBase<ConvertFTToLaunc
     }
 
     Observer observer("convert-ft-to-launch");
-    LaunchOptions options{logitsBytes, attentionTile, inPlace};
+    LaunchOptions options{logitsBytes, attentionTile, inPlace, sameTypeProducts};
     std::optional<KernelTable> kernels;
     SmallVector<func::FuncOp> functions(module.getOps<func::FuncOp>());
     for (func::FuncOp function : functions) {
@@ -69,6 +69,7 @@ struct ConvertFTToLaunchPass : ftc::impl::ConvertFTToLaunchBase<ConvertFTToLaunc
       function.erase();
     rename(module, ft::kTokensAttr, launch::kTokensAttr);
     rename(module, "ft.max_segments", launch::kMaxSegmentsAttr);
+    rename(module, ft::kComputeAttr, launch::kComputeAttr);
     observer.commit(module);
   }
 
@@ -169,9 +170,12 @@ bool ConvertFTToLaunchPass::familyMatches(ft::KernelOp kernel) {
   auto atMostOneOf = [&](auto kind) {
     return llvm::count_if(ops, [&](Operation &op) { return isa<decltype(kind)>(op); }) <= 1;
   };
-  Type elements = first->getResult(0).getType();
+  auto shapeOf = [](Operation *op) {
+    return cast<RankedTensorType>(op->getResult(0).getType()).getShape();
+  };
+  ArrayRef<int64_t> elements = shapeOf(first);
   auto elementwise = [&](Operation *op) {
-    return isa<ft::ElementwiseOpInterface>(op) && op->getResult(0).getType() == elements;
+    return isa<ft::ElementwiseOpInterface>(op) && shapeOf(op) == elements;
   };
   auto withAdd = [&](bool leads) {
     if (!leads || count > 2 || yielded.size() != 1 ||
@@ -187,8 +191,8 @@ bool ConvertFTToLaunchPass::familyMatches(ft::KernelOp kernel) {
     return all(elementwise);
   case KernelFamily::row_reduce:
     return all([&](Operation *op) {
-             return elementwise(op) || (isa<ft::RowReductionOpInterface>(op) &&
-                                        op->getResult(0).getType() == elements);
+             return elementwise(op) ||
+                    (isa<ft::RowReductionOpInterface>(op) && shapeOf(op) == elements);
            }) &&
            llvm::count_if(ops,
                           [](Operation &op) { return isa<ft::RowReductionOpInterface>(op); }) == 1;

@@ -135,10 +135,15 @@ std::string streamName(Formed &formed, StringRef prefix) {
   return name;
 }
 
+ArrayRef<int64_t> shapeOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getShape();
+}
+
 void lowerStream(Formed &formed, Family family) {
   SmallVector<StreamArg> stream = streamInputs(formed);
   Operation *reduction = findReduction(formed.kernel);
-  Type elementType = (reduction ? reduction->getResult(0) : formed.op()->getResult(0)).getType();
+  ArrayRef<int64_t> elements =
+      shapeOf(reduction ? reduction->getResult(0) : formed.op()->getResult(0));
 
   // Outputs first choose among the inputs that they may overwrite.
   SmallVector<Value> overwritable;
@@ -158,8 +163,7 @@ void lowerStream(Formed &formed, Family family) {
       merged->output = index;
       continue;
     }
-    bool row =
-        cast<RankedTensorType>(result.getType()).getRank() == 1 && result.getType() != elementType;
+    bool row = shapeOf(result).size() == 1 && shapeOf(result) != elements;
     stream.push_back({Value(), row ? ft::Indexing::row : ft::Indexing::element, (int)index});
   }
 
@@ -243,14 +247,15 @@ void lowerProduct(Formed &formed) {
   Value addend = addendOf(formed);
   Value out = accumulatorFor(formed, addend);
   LaunchSite site{formed.kernel.getLoc(), formed.kernel.getSite().str(), 1, 0};
+  Value a = formed.buffer(formed.op()->getOperand(0)),
+        b = formed.buffer(formed.op()->getOperand(1));
+  unifyFactors(formed.entry, site, a, b);
   if (auto linear = dyn_cast<ft::LinearOp>(formed.op()))
-    launchProduct(formed.entry, site, formed.buffer(linear.getInput()),
-                  formed.buffer(linear.getWeight()), out, false, true,
-                  linear.getScale().convertToDouble(), (bool)addend);
+    launchProduct(formed.entry, site, a, b, out, false, true, linear.getScale().convertToDouble(),
+                  (bool)addend);
   else if (auto matmul = dyn_cast<ft::MatmulOp>(formed.op()))
-    launchProduct(formed.entry, site, formed.buffer(matmul.getLhs()),
-                  formed.buffer(matmul.getRhs()), out, matmul.getTransposeLhs(),
-                  matmul.getTransposeRhs(), matmul.getScale().convertToDouble(), (bool)addend);
+    launchProduct(formed.entry, site, a, b, out, matmul.getTransposeLhs(), matmul.getTransposeRhs(),
+                  matmul.getScale().convertToDouble(), (bool)addend);
 }
 
 void lowerEmbedding(Formed &formed) {
@@ -306,6 +311,7 @@ void observeTile(Formed &formed, int64_t chosen) {
     if (tile > 0 && tile <= std::max(chosen, formed.tokens()))
       sizes.insert(tile);
   std::vector<Candidate> candidates;
+  candidates.reserve(sizes.size());
   for (int64_t tile : sizes)
     candidates.push_back({std::to_string(tile) + " rows",
                           tile == chosen ? "the option attention-tile" : "not what the option says",

@@ -14,6 +14,21 @@ using launch::Access;
 using launch::Family;
 using launch::Indexing;
 
+void ftc::unifyFactors(EntryBuilder &entry, const LaunchSite &site, Value &a, Value &b) {
+  auto elementOf = [](Value buffer) { return cast<MemRefType>(buffer.getType()).getElementType(); };
+  if (!entry.options.sameTypeProducts || elementOf(a) == elementOf(b))
+    return;
+  for (Value *factor : {&a, &b}) {
+    if (elementOf(*factor).isF32())
+      continue;
+    auto type = cast<MemRefType>(factor->getType());
+    Value wide =
+        entry.allocate("widened", MemRefType::get(type.getShape(), entry.builder.getF32Type()));
+    entry.copy(site.loc, site.site, *factor, wide);
+    *factor = wide;
+  }
+}
+
 void ftc::launchProduct(EntryBuilder &entry, const LaunchSite &site, Value a, Value b, Value c,
                         bool transposeA, bool transposeB, double scale, bool accumulate) {
   auto typeA = cast<MemRefType>(a.getType()), typeB = cast<MemRefType>(b.getType()),
@@ -80,8 +95,8 @@ static void launchRowSum(EntryBuilder &entry, const LaunchSite &site, StringRef 
 //===-- Cross-entropy -----------------------------------------------------===//
 
 /// Says what other chunks of logits would cost: bytes held at once, and launches and reads of the
-/// head that each further chunk adds. `weight`: the head's bytes.
-static void observeRows(EntryBuilder &entry, StringRef site, int64_t tokens, int64_t vocabulary,
+/// head that each further chunk adds. `rowBytes`: of a row of logits, `weight`: of the head.
+static void observeRows(EntryBuilder &entry, StringRef site, int64_t tokens, int64_t rowBytes,
                         int64_t weight, int64_t chosen, int64_t fewest) {
   std::set<int64_t> sizes = {chosen, tokens};
   for (int64_t rows : {fewest, chosen / 2, chosen * 2})
@@ -89,7 +104,7 @@ static void observeRows(EntryBuilder &entry, StringRef site, int64_t tokens, int
       sizes.insert(rows);
   std::vector<Candidate> candidates;
   for (int64_t rows : sizes) {
-    int64_t chunks = (tokens + rows - 1) / rows, bytes = rows * vocabulary * 4;
+    int64_t chunks = (tokens + rows - 1) / rows, bytes = rows * rowBytes;
     bool fits = bytes <= entry.options.logitsBytes;
     std::string why = rows == chosen
                           ? (!fits            ? "the fewest rows that pay"
@@ -138,17 +153,20 @@ LogicalResult ftc::lowerCrossEntropy(ft::KernelOp kernel, EntryBuilder &entry) {
   Value dWeight = gradWeight ? bufferOfResult(gradWeight.getResult()) : Value();
   Value lossBuffer = loss ? bufferOfResult(loss.getResult()) : Value();
 
+  Location loc = kernel.getLoc();
+  std::string site = kernel.getSite().str();
+  unifyFactors(entry, {loc, site, 1, 0}, hidden, weight);
   auto hiddenType = cast<MemRefType>(hidden.getType());
   int64_t tokens = hiddenType.getDimSize(0), width = hiddenType.getDimSize(1);
   int64_t vocabulary = cast<MemRefType>(weight.getType()).getDimSize(0);
   // Each chunk reads the whole head: few rows at a time would be all traffic and no work.
   constexpr int64_t fewest = 64, step = 64;
-  int64_t fitting = entry.options.logitsBytes / (vocabulary * 4) / step * step;
+  Type logitsType = hiddenType.getElementType();
+  int64_t rowBytes = vocabulary * logitsType.getIntOrFloatBitWidth() / 8;
+  int64_t fitting = entry.options.logitsBytes / rowBytes / step * step;
   int64_t rows = std::min(tokens, std::max(fewest, fitting));
   Type f32 = entry.builder.getF32Type();
-  Location loc = kernel.getLoc();
-  std::string site = kernel.getSite().str();
-  observeRows(entry, site, tokens, vocabulary,
+  observeRows(entry, site, tokens, rowBytes,
               launch::getBufferBytes(cast<MemRefType>(weight.getType())), rows, fewest);
   Value losses =
       lossBuffer ? entry.allocate("token_losses", MemRefType::get({tokens}, f32)) : Value();
@@ -156,7 +174,7 @@ LogicalResult ftc::lowerCrossEntropy(ft::KernelOp kernel, EntryBuilder &entry) {
   for (int64_t begin = 0; begin < tokens; begin += rows) {
     int64_t count = std::min(rows, tokens - begin);
     Value chunk = entry.view(hidden, begin * width, {count, width});
-    Value logits = entry.allocate("logits", MemRefType::get({count, vocabulary}, f32));
+    Value logits = entry.allocate("logits", MemRefType::get({count, vocabulary}, logitsType));
     launchProduct(entry, {loc, site, 1, 0}, chunk, weight, logits, false, true, 1.0, false);
 
     Builder &b = entry.builder;

@@ -42,6 +42,8 @@ public:
     setSize("ft.max_segments", segmentLimit);
     setSize("ft.max_length", train.maxLength);
     setSize("ft.batch", train.perDeviceTrainBatchSize);
+    if (train.bf16)
+      (*module)->setAttr(ft::kComputeAttr, TypeAttr::get(builder.getBF16Type()));
     builder.setInsertionPointToEnd(module->getBody());
     for (size_t i = 0; i < weights.size(); ++i)
       addWeight(weights[i], trainable[i]);
@@ -242,9 +244,6 @@ Status refuseUnsupported(const TrainConfig &train) {
   auto refuse = [&](const char *key, const char *why) {
     return makeError(train.whereOf(key), why);
   };
-  if (train.bf16)
-    return refuse("bf16", "bf16 compute is not supported by the cpu target yet, which computes in "
-                          "f32; remove bf16");
   for (const MeshAxis &axis : train.mesh)
     if (axis.size != 1)
       return refuse("mesh", "'mesh' is not supported yet: a step runs on one device; remove it");

@@ -43,9 +43,11 @@ static LogicalResult attention(AttentionOp op, Context &context, Operands in, Re
         weight = std::exp(weight - largest);
       Real sum = context.sum<Real>(keys, [&](int64_t j) { return weights[j]; });
       put(logsumexp, i, h) = largest + std::log(sum);
+      for (Real &weight : weights)
+        weight = held(context, op.getType(0), weight / sum);
       for (int64_t d = 0; d < headDim; ++d)
         put(y, i, h * headDim + d) = context.sum<Real>(keys, [&](int64_t j) {
-          return weights[j] / sum * at<Real>(v, begin + j, h / group * headDim + d);
+          return weights[j] * at<Real>(v, begin + j, h / group * headDim + d);
         });
     }
   out.push_back(std::move(y));
@@ -66,7 +68,7 @@ static LogicalResult attentionDelta(AttentionDeltaOp op, Context &context, Opera
 
 namespace {
 /// The probabilities P and the gradients dS of the scores, of every query i, head h and key j that
-/// the query sees.
+/// the query sees; as factors of products, in the queries' type.
 template <typename Real> class Scores {
 public:
   template <typename Op> Scores(Op op, Context &context, Operands in) : segments(in[6]) {
@@ -85,9 +87,12 @@ public:
           int64_t kv = h / group;
           Real s = scale * dot<Real>(context, q, i, h, k, j, kv, headDim);
           Real probability = std::exp(s - at<Real>(logsumexp, i, h));
-          p[index(i, h, j)] = probability;
-          ds[index(i, h, j)] = probability * (dot<Real>(context, grad, i, h, v, j, kv, headDim) -
-                                              at<Real>(delta, i, h));
+          Type type = op.getQuery().getType();
+          p[index(i, h, j)] = held(context, type, probability);
+          ds[index(i, h, j)] =
+              held(context, type,
+                   probability *
+                       (dot<Real>(context, grad, i, h, v, j, kv, headDim) - at<Real>(delta, i, h)));
         }
   }
 

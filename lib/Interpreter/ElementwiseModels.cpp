@@ -42,6 +42,12 @@ static LogicalResult scale(ScaleOp op, Context &, Operands in, Results &out) {
   return success();
 }
 
+template <typename Real>
+static LogicalResult convert(CastOp op, Context &, Operands in, Results &out) {
+  fill(op.getResult(), out, [&](size_t i) { return at<Real>(in[0], i); });
+  return success();
+}
+
 template <typename Real> static Real sigmoid(Real x) { return 1 / (1 + std::exp(-x)); }
 
 template <typename Real>
@@ -118,6 +124,7 @@ void ftc::ft::attachElementwiseModels(MLIRContext &context) {
   attach<MulOp, mul<double>, mul<float>>(context);
   attach<ConstantOp, constant<double>, constant<float>>(context);
   attach<ScaleOp, scale<double>, scale<float>>(context);
+  attach<CastOp, convert<double>, convert<float>>(context);
   attach<SiluOp, silu<double>, silu<float>>(context);
   attach<SiluGradOp, siluGrad<double>, siluGrad<float>>(context);
   attach<BiasAddOp, biasAdd<double>, biasAdd<float>>(context);

@@ -201,6 +201,8 @@ LogicalResult Run::read(ReadOp op, Values &results) {
   if (std::string what = mismatch(found->second, op.getType()); !what.empty())
     return fail(op) << "reads @" << op.getParameter() << ", which " << what;
   results.push_back(found->second);
+  if (context.isRounded())
+    round(results.back(), op.getType());
   return success();
 }
 

@@ -5,6 +5,7 @@
 #include "ftc/Interpreter/LaunchInterpreter.h"
 
 #include "KernelMemory.h"
+#include "Rounding.h"
 
 #include <algorithm>
 
@@ -43,8 +44,9 @@ constexpr int64_t kMostBytes = int64_t(1) << 26;
 /// One run of one entry point.
 class EntryRun {
 public:
-  EntryRun(ModuleOp module, EntryOp entry, const Buffers &inputs, ft::State &state)
-      : symbols(module), entry(entry), inputs(inputs), state(state),
+  EntryRun(ModuleOp module, EntryOp entry, const Buffers &inputs, ft::State &state,
+           bool roundStores)
+      : symbols(module), entry(entry), inputs(inputs), state(state), roundStores(roundStores),
         arena(std::clamp<int64_t>(entry.getArenaBytes().value_or(0), 0, kMostBytes)) {}
 
   FailureOr<Buffers> run() {
@@ -140,6 +142,8 @@ private:
       auto value = state.find(symbol);
       if (failed(store(op, symbol, value == state.end() ? nullptr : &value->second, buffer)))
         return failure();
+      if (roundStores)
+        round(buffer);
     }
     buffers[op] = buffer;
     return success();
@@ -149,29 +153,44 @@ private:
     auto kernel = symbols.lookup<KernelOp>(op.getKernel());
     if (!kernel)
       return op.emitOpError("runs @") << op.getKernel() << ", which is no kernel of the module";
-    SmallVector<Buffer> operands;
+    SmallVector<Buffer> all;
     for (Value operand : op.getOperands()) {
-      operands.push_back(buffers.lookup(operand));
-      if (failed(checkInside(op, operands.back())))
+      all.push_back(buffers.lookup(operand));
+      if (failed(checkInside(op, all.back())))
         return failure();
     }
-    if (operands.size() != kernel.getNumArgs())
-      return op.emitOpError("has ")
-             << operands.size() << " operands for " << kernel.getNumArgs() << " arguments";
-    for (unsigned i = 0; i < operands.size(); ++i)
+    unsigned args = kernel.getNumArgs();
+    if (all.size() != args * op.getBatch())
+      return op.emitOpError("has ") << all.size() << " operands for " << args << " arguments";
+    for (unsigned i = 0; i < all.size(); ++i)
       for (unsigned j = 0; j < i; ++j)
-        if (operands[i].overlaps(operands[j]) && (kernel.getArg(i).getAccess() != Access::read ||
-                                                  kernel.getArg(j).getAccess() != Access::read))
+        if (all[i].overlaps(all[j]) && (kernel.getArg(i % args).getAccess() != Access::read ||
+                                        kernel.getArg(j % args).getAccess() != Access::read))
           return op.emitOpError("at site \"")
                  << op.getSite() << "\" has operands " << j << " and " << i
                  << " on the same bytes, and one is written; expected buffers apart";
-    return runKernel(kernel, op.getGrid(), operands);
+    for (int64_t i = 0; i < (int64_t)op.getBatch(); ++i)
+      if (failed(runKernel(kernel, op.getGroupGrid(kernel, i),
+                           ArrayRef<Buffer>(all).slice(i * args, args))))
+        return failure();
+    if (roundStores)
+      for (unsigned i = 0; i < all.size(); ++i)
+        if (kernel.getArg(i % args).getAccess() != Access::read)
+          round(all[i]);
+    return success();
+  }
+
+  static void round(const Buffer &buffer) {
+    auto type = dyn_cast<FloatType>(buffer.getType().getElementType());
+    for (int64_t i = 0; type && i < buffer.size(); ++i)
+      buffer[i] = ft::rounded(buffer[i], type);
   }
 
   SymbolTable symbols;
   EntryOp entry;
   const Buffers &inputs;
   ft::State &state;
+  bool roundStores;
   Memory arena;
   std::vector<std::unique_ptr<Memory>> own;
   int64_t ownBytes = 0;
@@ -182,6 +201,6 @@ private:
 } // namespace
 
 FailureOr<Buffers> launch::runEntry(ModuleOp module, EntryOp entry, const Buffers &inputs,
-                                    ft::State &state) {
-  return EntryRun(module, entry, inputs, state).run();
+                                    ft::State &state, bool roundStores) {
+  return EntryRun(module, entry, inputs, state, roundStores).run();
 }

@@ -25,15 +25,17 @@ static int64_t targetOf(const HostValue &labels, const HostValue &segments, int6
   return t + 1 < segmentEnd(segments, t) ? labels.data[t + 1] : kIgnored;
 }
 
-/// log softmax(W h_t).
-template <typename Real>
-static std::vector<Real> logProbabilities(EvaluationContext &context, const HostValue &hidden,
-                                          const HostValue &weight, int64_t t) {
+/// log softmax(W h_t). Logits are held in the hidden states' type.
+template <typename Real, typename Op>
+static std::vector<Real> logProbabilities(Op op, EvaluationContext &context, Operands in,
+                                          int64_t t) {
+  const HostValue &hidden = in[0], &weight = in[1];
   std::vector<Real> logits(weight.shape[0]);
   for (int64_t c = 0; c < weight.shape[0]; ++c)
-    logits[c] = context.sum<Real>(weight.shape[1], [&](int64_t d) {
-      return at<Real>(weight, c, d) * at<Real>(hidden, t, d);
-    });
+    logits[c] =
+        held(context, op.getHidden().getType(), context.sum<Real>(weight.shape[1], [&](int64_t d) {
+          return at<Real>(weight, c, d) * at<Real>(hidden, t, d);
+        }));
   Real largest = *std::max_element(logits.begin(), logits.end());
   Real sum =
       context.sum<Real>(logits.size(), [&](int64_t c) { return std::exp(logits[c] - largest); });
@@ -52,7 +54,7 @@ static LogicalResult linearCrossEntropy(LinearCrossEntropyOp op, EvaluationConte
   std::vector<Real> losses;
   for (int64_t t = 0; t < hidden.shape[0]; ++t)
     if (int64_t target = targetOf(labels, segments, t); target != kIgnored)
-      losses.push_back(-logProbabilities<Real>(context, hidden, weight, t)[target]);
+      losses.push_back(-logProbabilities<Real>(op, context, in, t)[target]);
   loss.data[0] =
       at<Real>(in[4], 0) * context.sum<Real>(losses.size(), [&](int64_t t) { return losses[t]; });
   out.push_back(std::move(loss));
@@ -60,7 +62,8 @@ static LogicalResult linearCrossEntropy(LinearCrossEntropyOp op, EvaluationConte
 }
 
 /// The gradient of the loss with respect to the logits, grad * inv_items * (softmax(z_t) -
-/// onehot(y_t)), [tokens, classes]: zero where a token predicts nothing.
+/// onehot(y_t)), [tokens, classes]: zero where a token predicts nothing. In the hidden states'
+/// type.
 template <typename Real, typename Op>
 static FailureOr<HostValue> logitGradients(Op op, EvaluationContext &context, Operands in) {
   const HostValue &hidden = in[0], &weight = in[1], &labels = in[2], &segments = in[3];
@@ -73,9 +76,10 @@ static FailureOr<HostValue> logitGradients(Op op, EvaluationContext &context, Op
     int64_t target = targetOf(labels, segments, t);
     if (target == kIgnored)
       continue;
-    std::vector<Real> logs = logProbabilities<Real>(context, hidden, weight, t);
+    std::vector<Real> logs = logProbabilities<Real>(op, context, in, t);
     for (int64_t c = 0; c < classes; ++c)
-      put(dz, t, c) = factor * (std::exp(logs[c]) - (c == target ? 1 : 0));
+      put(dz, t, c) = held(context, op.getHidden().getType(),
+                           factor * (std::exp(logs[c]) - (c == target ? 1 : 0)));
   }
   return dz;
 }

@@ -26,13 +26,17 @@ struct Model : EvaluableOpInterface::ExternalModel<Model<Op, exact, single>, Op>
     if (failed(single(model, context, operands, results)))
       return llvm::failure();
     // These copy numbers and compute none.
-    bool copies = llvm::isa<ConstantOp, EmbeddingOp, RunValueOp>(op);
+    bool copies = llvm::isa<CastOp, ConstantOp, EmbeddingOp, RunValueOp>(op);
     uint64_t index = 0;
     for (auto [value, result] : llvm::zip_equal(results, op->getResults())) {
+      auto type = llvm::cast<mlir::FloatType>(mlir::getElementTypeOrSelf(result.getType()));
       for (double &number : value.data)
-        if (!copies)
+        if (!copies) {
           number = context.perturbed(static_cast<float>(number), index++);
-      round(value, result.getType());
+          if (context.isPerturbed() && type.getWidth() < 32)
+            number = roundedAtRandom(number, type, context.dither(index));
+        }
+      round(value, type);
     }
     return llvm::success();
   }
@@ -64,6 +68,15 @@ template <typename Real> Real number(const llvm::APFloat &value) {
 /// A result's element, to be written.
 inline double &put(HostValue &matrix, int64_t row, int64_t column) {
   return matrix.data[row * matrix.shape[1] + column];
+}
+
+/// A number that an op holds between its own products, in the element type of `like` where the
+/// evaluation is rounded: logits, probabilities, their gradients.
+template <typename Real> Real held(const EvaluationContext &context, mlir::Type like, Real number) {
+  auto element = llvm::dyn_cast<mlir::FloatType>(mlir::getElementTypeOrSelf(like));
+  if (!context.isRounded() || !element || element.getWidth() >= 32)
+    return number;
+  return static_cast<Real>(rounded(number, element));
 }
 
 /// Parts of a value of type !ft.segments (see HostValue).

@@ -60,7 +60,15 @@ State ftc::ft::initState(ModuleOp module, uint64_t seed) {
   State state;
   for (ParameterOp parameter : module.getOps<ParameterOp>())
     state[parameter.getSymName().str()] = initialValue(parameter, seed);
+  copyMasters(module, state);
   return state;
+}
+
+void ftc::ft::copyMasters(ModuleOp module, State &state) {
+  for (ParameterOp parameter : module.getOps<ParameterOp>())
+    if (parameter.getRole() == Role::shadow)
+      if (auto master = state.find(parameter.getMaster().str()); master != state.end())
+        state[parameter.getSymName().str()] = HostValue(master->second);
 }
 
 std::optional<HostValue> ftc::ft::makeSegments(int64_t tokens, ArrayRef<int64_t> cuSeqlens,

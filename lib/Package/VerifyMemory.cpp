@@ -20,6 +20,7 @@ Status PackageVerifier::memory() {
       category = &parameters;
       break;
     case Role::trainable:
+    case Role::shadow:
       category = &trainable;
       break;
     case Role::accumulator:
@@ -53,7 +54,8 @@ Status PackageVerifier::memory() {
   };
   for (Number number :
        {Number{"parameters", memory.parameters(), parameters, "the base tensors take"},
-        Number{"trainable", memory.trainable(), trainable, "the trainable tensors take"},
+        Number{"trainable", memory.trainable(), trainable,
+               "the trainable tensors and their shadows take"},
         Number{"gradients", memory.gradients(), gradients, "the accumulators take"},
         Number{"optimizer", memory.optimizer(), optimizer, "the moments take"},
         Number{"tables", memory.tables(), tables, "the tables take"},
@@ -84,6 +86,12 @@ Status PackageVerifier::memory() {
     return fail("memory.saved_activations", "is " + std::to_string(memory.saved_activations()) +
                                                 " bytes, but the entry points save " +
                                                 std::to_string(saved));
+  if (isCuda(root))
+    return memory.workspace() == root.product_workspace()
+               ? Status::ok()
+               : fail("memory.workspace", "is " + std::to_string(memory.workspace()) +
+                                              " bytes, but product_workspace is " +
+                                              std::to_string(root.product_workspace()));
   uint64_t scratch = cpuScratchBytes(root);
   if (memory.workspace() < scratch)
     return fail("memory.workspace", "is " + std::to_string(memory.workspace()) +

@@ -32,11 +32,11 @@ Status PackageVerifier::tensors() {
     const package::Tensor &tensor = *tensors[i];
     std::string where = "tensor " + std::to_string(i) + ' ' + quoted(tensor.name()->string_view());
     bool owned = tensor.role() == Role::moment1 || tensor.role() == Role::moment2 ||
-                 tensor.role() == Role::accumulator;
+                 tensor.role() == Role::accumulator || tensor.role() == Role::shadow;
     if (!owned) {
       if (tensor.owner() != -1)
         return fail(where, "owner is " + std::to_string(tensor.owner()) +
-                               ", but only moments and accumulators have one");
+                               ", but only moments, accumulators and shadows have one");
       continue;
     }
     if (tensor.owner() < 0 || static_cast<uint32_t>(tensor.owner()) >= tensors.size() ||
@@ -89,6 +89,8 @@ Status PackageVerifier::tensorInit(const package::Tensor &tensor, const std::str
     return fail(where, std::string("init ") + package::EnumNameInitKind(tensor.init()) + what);
   };
   Role role = tensor.role();
+  if (role == Role::shadow && tensor.init() != InitKind::master)
+    return wrong(" is not for shadows, which start as their masters");
   switch (tensor.init()) {
   case InitKind::file:
     if (role != Role::base && role != Role::trainable)
@@ -107,6 +109,10 @@ Status PackageVerifier::tensorInit(const package::Tensor &tensor, const std::str
       return wrong(" has a standard deviation that is negative or not finite");
     if (tensor.init() == InitKind::kaiming_uniform && tensor.shape()->size() == 0)
       return wrong(" needs a last dimension");
+    break;
+  case InitKind::master:
+    if (role != Role::shadow)
+      return wrong(" is for shadows");
     break;
   case InitKind::rope_cos:
   case InitKind::rope_sin:

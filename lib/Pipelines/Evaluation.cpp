@@ -326,6 +326,7 @@ ft::State Inputs::state(ModuleOp module, uint64_t seed) {
       if (auto type = dyn_cast<FloatType>(storage.getElementType()); type && type.getWidth() < 32)
         roundedTo(type)(value);
   }
+  ft::copyMasters(module, state);
   return state;
 }
 

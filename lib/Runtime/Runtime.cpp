@@ -85,7 +85,8 @@ static_assert(int(FTC_BASE) == int(ftc::package::Role::base) &&
                   int(FTC_MOMENT1) == int(ftc::package::Role::moment1) &&
                   int(FTC_MOMENT2) == int(ftc::package::Role::moment2) &&
                   int(FTC_ACCUMULATOR) == int(ftc::package::Role::accumulator) &&
-                  int(FTC_TABLE) == int(ftc::package::Role::table),
+                  int(FTC_TABLE) == int(ftc::package::Role::table) &&
+                  int(FTC_SHADOW) == int(ftc::package::Role::shadow),
               "the numbers of roles are those of the schema");
 
 } // namespace

@@ -27,14 +27,23 @@ void fill(const package::Tensor &tensor, unsigned char *data, const Value &value
   }
 }
 
-} // namespace
+float element(const package::Tensor &tensor, const unsigned char *data, uint64_t index) {
+  if (tensor.dtype() == package::DType::f32) {
+    float number;
+    std::memcpy(&number, data + index * 4, 4);
+    return number;
+  }
+  uint16_t half;
+  std::memcpy(&half, data + index * 2, 2);
+  return tensor.dtype() == package::DType::bf16 ? bf16ToF32(half) : f16ToF32(half);
+}
 
-void Instance::initTensor(uint32_t index, uint64_t seed) {
-  const package::Tensor &tensor = *package->tensors()->Get(index);
-  unsigned char *data = stateData(tensor);
+/// Writes the first values of a tensor that has them.
+void initialize(const package::Tensor &tensor, uint64_t seed, unsigned char *data) {
   uint64_t site = siteHash(tensor.name()->string_view());
   switch (tensor.init()) {
   case package::InitKind::file:
+  case package::InitKind::master: // with its master
     return;
   case package::InitKind::zeros:
     std::memset(data, 0, tensor.bytes());
@@ -70,13 +79,48 @@ void Instance::initTensor(uint32_t index, uint64_t seed) {
     break;
   }
   }
+}
+
+} // namespace
+
+Outcome Instance::fillTensor(uint32_t index, const Fill &write) {
+  const auto &tensors = *package->tensors();
+  const package::Tensor &tensor = *tensors[index];
+  std::optional<uint32_t> shadow;
+  for (uint32_t i = 0; i < tensors.size() && tensor.role() == package::Role::trainable; ++i)
+    if (tensors[i]->role() == package::Role::shadow &&
+        tensors[i]->owner() == static_cast<int32_t>(index))
+      shadow = i;
+  std::vector<unsigned char> rounded(shadow ? tensors[*shadow]->bytes() : 0);
+  Outcome outcome = fillState(index, [&](unsigned char *data) {
+    write(data);
+    if (shadow)
+      fill(*tensors[*shadow], rounded.data(), [&](uint64_t i) { return element(tensor, data, i); });
+  });
+  if (!outcome)
+    return outcome;
   ready[index] = true;
+  if (!shadow)
+    return outcome;
+  outcome = fillState(
+      *shadow, [&](unsigned char *data) { std::memcpy(data, rounded.data(), rounded.size()); });
+  if (outcome)
+    ready[*shadow] = true;
+  return outcome;
+}
+
+Outcome Instance::initTensor(uint32_t index, uint64_t seed) {
+  const package::Tensor &tensor = *package->tensors()->Get(index);
+  if (tensor.init() == package::InitKind::file || tensor.init() == package::InitKind::master)
+    return Outcome::ok(); // filled from elsewhere
+  return fillTensor(index, [&](unsigned char *data) { initialize(tensor, seed, data); });
 }
 
 Outcome Instance::initState(uint64_t seed) {
   for (uint32_t i = 0; i < package->tensors()->size(); ++i)
     if (package->tensors()->Get(i)->role() != package::Role::base)
-      initTensor(i, seed);
+      if (Outcome outcome = initTensor(i, seed); !outcome)
+        return outcome;
   return Outcome::ok();
 }
 
@@ -100,9 +144,7 @@ Outcome Instance::readState(std::string_view name, void *data, size_t bytes) con
     return Outcome(FTC_NOT_BOUND,
                    makeError("instance", quoted(name, 200) + " has no values yet; bind the weights "
                                                              "or initialize the state first"));
-  std::memcpy(data, tensor.role() == package::Role::base ? bound[*index].data : stateData(tensor),
-              bytes);
-  return Outcome::ok();
+  return readTensor(*index, data);
 }
 
 Outcome Instance::writeState(std::string_view name, const void *data, size_t bytes) {
@@ -114,12 +156,14 @@ Outcome Instance::writeState(std::string_view name, const void *data, size_t byt
     return invalidArgument("name", quoted(name, 200) +
                                        " is a base tensor, which is bound and never "
                                        "written; use ftc_bind_tensor");
+  if (tensor.role() == package::Role::shadow)
+    return invalidArgument("name", quoted(name, 200) +
+                                       " is a shadow, which follows its trainable tensor; write "
+                                       "that one");
   if (bytes != tensor.bytes())
     return invalidArgument("bytes", "is " + std::to_string(bytes) + ", but " + quoted(name, 200) +
                                         " has " + std::to_string(tensor.bytes()));
-  std::memcpy(stateData(tensor), data, bytes);
-  ready[*index] = true;
-  return Outcome::ok();
+  return fillTensor(*index, [&](unsigned char *to) { std::memcpy(to, data, bytes); });
 }
 
 } // namespace ftc

@@ -193,9 +193,12 @@ private:
     open(op, family);
   }
 
-  /// Whether an op's elements are the group's: the type that the group's element values have.
+  /// Whether an op's elements are the group's: the shape that the group's element values have.
   static bool sameShape(const Group *group, Operation *op) {
-    return group->ops.front()->getResult(0).getType() == op->getResult(0).getType();
+    auto shapeOf = [](Operation *op) {
+      return cast<RankedTensorType>(op->getResult(0).getType()).getShape();
+    };
+    return shapeOf(group->ops.front()) == shapeOf(op);
   }
 
   static bool feedsNorm(Operation *op) {
@@ -414,7 +417,7 @@ struct FormKernelsPass : ft::impl::FormKernelsBase<FormKernelsPass> {
       std::string name = function.getName().str();
       Former former(function.getBody().front(), fusion, observer);
       for (auto &[family, count] : former.run()) {
-        observer.count(name + "." + family, count);
+        observer.count(llvm::formatv("{0}.{1}", name, family).str(), count);
         total += count;
       }
       observer.count(name + ".ops", former.ops);

@@ -8,6 +8,15 @@
 // RUN: ft-opt %t/forward.mlir --ft-attach-adapters --ft-lower-bypasses --ft-build-backward \
 // RUN:   --ft-verify-phase=phase=backward | FileCheck %s
 // RUN: ft-opt %t/forward.mlir --ft-attach-adapters --ft-lower-bypasses --ft-build-backward \
+// RUN:   --ft-prune-graph --ft-lower-precision=compute-dtype=bf16 \
+// RUN:   --ft-verify-phase=phase=precision | FileCheck %s
+// RUN: ft-opt %t/forward.mlir --ft-attach-adapters --ft-lower-bypasses --ft-build-backward \
+// RUN:   --ft-prune-graph --ft-lower-precision=compute-dtype=bf16 --ft-form-kernels \
+// RUN:   --ft-verify-phase=phase=kernels | FileCheck %s
+// Without a compute dtype the phase says nothing more than the one before it.
+// RUN: ft-opt %t/forward.mlir --ft-attach-adapters --ft-lower-bypasses --ft-build-backward \
+// RUN:   --ft-prune-graph --ft-verify-phase=phase=precision | FileCheck %s
+// RUN: ft-opt %t/forward.mlir --ft-attach-adapters --ft-lower-bypasses --ft-build-backward \
 // RUN:   --ft-prune-graph --ft-form-kernels --ft-verify-phase=phase=kernels | FileCheck %s
 
 // CHECK: module attributes

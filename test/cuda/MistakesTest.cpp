@@ -291,8 +291,9 @@ TEST_F(Mistakes, DeviceMemoryBounds) {
                 {"access to 16 bytes at 16 bytes before `in` (1024 bytes)"});
   expectMistake(FTC_LAUNCH(load_outside, 1, 32, 0, nullptr, in, out, 254),
                 {"access to 16 bytes at byte 1016 of `in` (1024 bytes)"});
-  expectMistake(FTC_LAUNCH(load_outside, 1, 32, 0, nullptr, nullptr, out, 1),
-                {"access to 16 bytes at address 4, a null pointer with an offset"});
+  const auto *nearlyNull = reinterpret_cast<const float *>(uintptr_t(16));
+  expectMistake(FTC_LAUNCH(load_outside, 1, 32, 0, nullptr, nearlyNull, out, 1),
+                {"access to 16 bytes at address 20, a null pointer with an offset"});
   ftc_on_cpu::unregisterRange(in);
   ftc_on_cpu::unregisterRange(out);
 }

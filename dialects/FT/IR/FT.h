@@ -67,8 +67,13 @@ llvm::StringRef getSite(mlir::Operation *op);
 /// counts of elements, bytes and operations stay within 64 bits.
 bool isSized(mlir::ShapedType type);
 
-/// Names of module attributes.
+/// Names of module attributes: tokens of a step; the element type that token-indexed values are
+/// computed in (f32 where it is absent).
 inline constexpr llvm::StringLiteral kTokensAttr = "ft.tokens";
+inline constexpr llvm::StringLiteral kComputeAttr = "ft.compute";
+
+/// What a shadow's name is behind its master's.
+inline constexpr llvm::StringLiteral kShadowSuffix = ".shadow";
 
 } // namespace ftc::ft
 

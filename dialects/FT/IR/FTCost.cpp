@@ -52,9 +52,14 @@ Cost MatmulOp::getCost() {
 }
 
 // A lookup reads only the rows that it names; a scatter reads and writes them.
-Cost EmbeddingOp::getCost() { return {0, 2 * elementsOf(getType()) * 4}; }
+Cost EmbeddingOp::getCost() {
+  int64_t element = getTable().getType().getElementTypeBitWidth() / 8;
+  return {0, elementsOf(getType()) * element + ft::tensorBytes(getType())};
+}
 Cost EmbeddingGradOp::getCost() {
-  return {elementsOf(getGrad().getType()), 3 * elementsOf(getGrad().getType()) * 4};
+  int64_t elements = elementsOf(getGrad().getType());
+  int64_t element = getType().getElementTypeBitWidth() / 8;
+  return {elements, ft::tensorBytes(getGrad().getType()) + 2 * elements * element};
 }
 
 Cost RMSNormOp::getCost() { return elementwiseCost(*this, 4); }

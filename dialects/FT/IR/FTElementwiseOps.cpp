@@ -33,39 +33,52 @@ struct Expr {
 };
 } // namespace
 
-static Type elementOf(Value value) { return getElementTypeOrSelf(value.getType()); }
+/// What the scalars of a value are computed in: f32 where the value is narrower.
+static Type scalarOf(Value value) {
+  Type element = getElementTypeOrSelf(value.getType());
+  return element.getIntOrFloatBitWidth() < 32 ? Float32Type::get(value.getContext()) : element;
+}
 
 void AddOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
                         SmallVectorImpl<Value> &results) {
-  results.push_back(Expr{builder, loc, elementOf(getResult())}.add(scalars[0], scalars[1]));
+  results.push_back(Expr{builder, loc, scalarOf(getResult())}.add(scalars[0], scalars[1]));
 }
 
 void MulOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
                         SmallVectorImpl<Value> &results) {
-  results.push_back(Expr{builder, loc, elementOf(getResult())}.mul(scalars[0], scalars[1]));
+  results.push_back(Expr{builder, loc, scalarOf(getResult())}.mul(scalars[0], scalars[1]));
 }
 
 void ConstantOp::buildScalar(OpBuilder &builder, Location loc, ValueRange,
                              SmallVectorImpl<Value> &results) {
-  results.push_back(
-      Expr{builder, loc, elementOf(getResult())}.constant(getValue().convertToDouble()));
+  llvm::APFloat value = getValue();
+  bool inexact;
+  value.convert(cast<FloatType>(getType().getElementType()).getFloatSemantics(),
+                llvm::APFloat::rmNearestTiesToEven, &inexact);
+  results.push_back(Expr{builder, loc, scalarOf(getResult())}.constant(value.convertToDouble()));
 }
 
 void ScaleOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
                           SmallVectorImpl<Value> &results) {
-  Expr e{builder, loc, elementOf(getResult())};
+  Expr e{builder, loc, scalarOf(getResult())};
   results.push_back(e.mul(scalars[0], e.constant(getFactor().convertToDouble())));
+}
+
+// What is stored is rounded by the store.
+void CastOp::buildScalar(OpBuilder &, Location, ValueRange scalars,
+                         SmallVectorImpl<Value> &results) {
+  results.push_back(scalars[0]);
 }
 
 void SiluOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
                          SmallVectorImpl<Value> &results) {
-  Expr e{builder, loc, elementOf(getResult())};
+  Expr e{builder, loc, scalarOf(getResult())};
   results.push_back(e.mul(scalars[0], e.sigmoid(scalars[0])));
 }
 
 void SiluGradOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
                              SmallVectorImpl<Value> &results) {
-  Expr e{builder, loc, elementOf(getResult())};
+  Expr e{builder, loc, scalarOf(getResult())};
   Value grad = scalars[0], x = scalars[1], s = e.sigmoid(x);
   Value slope =
       e.add(s, e.mul(e.mul(x, s), FTC_MUTATE("silu-slope", e.sub(e.constant(1.0), s), s)));
@@ -74,12 +87,12 @@ void SiluGradOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalar
 
 void BiasAddOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
                             SmallVectorImpl<Value> &results) {
-  results.push_back(Expr{builder, loc, elementOf(getResult())}.add(scalars[0], scalars[1]));
+  results.push_back(Expr{builder, loc, scalarOf(getResult())}.add(scalars[0], scalars[1]));
 }
 
 void ClipScaleOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
                               SmallVectorImpl<Value> &results) {
-  Expr e{builder, loc, elementOf(getResult())};
+  Expr e{builder, loc, scalarOf(getResult())};
   Value ratio = e.div(scalars[1], e.add(scalars[0], e.constant(1e-6)));
   Value limit = FTC_MUTATE("unclipped", ratio, e.constant(1.0));
   results.push_back(arith::MinimumFOp::create(builder, loc, e.constant(1.0), limit));
@@ -87,7 +100,7 @@ void ClipScaleOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scala
 
 void AdamWOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
                           SmallVectorImpl<Value> &results) {
-  Expr e{builder, loc, elementOf(getNewParam())};
+  Expr e{builder, loc, scalarOf(getNewParam())};
   Value param = scalars[0], m = scalars[2], v = scalars[3];
   Value lr = scalars[5], alpha1 = scalars[6], alpha2 = scalars[7], epsilon = scalars[8];
   Value one = e.constant(1.0);
@@ -116,6 +129,10 @@ OpFoldResult ScaleOp::fold(FoldAdaptor) {
   return getFactor().isExactlyValue(1.0) ? OpFoldResult(getInput()) : OpFoldResult();
 }
 
+OpFoldResult CastOp::fold(FoldAdaptor) {
+  return getInput().getType() == getType() ? OpFoldResult(getInput()) : OpFoldResult();
+}
+
 namespace {
 /// scale(scale(x)) is one scale; a product that only a scale reads takes the scale in.
 struct MergeScale : OpRewritePattern<ScaleOp> {
@@ -140,7 +157,8 @@ struct MergeScale : OpRewritePattern<ScaleOp> {
     if (auto matmul = op.getInput().getDefiningOp<MatmulOp>()) {
       rewriter.replaceOpWithNewOp<MatmulOp>(
           op, matmul.getLhs(), matmul.getRhs(), matmul.getTransposeLhs(), matmul.getTransposeRhs(),
-          matmul.getSite(), factor * matmul.getScale().convertToDouble());
+          matmul.getSite(), factor * matmul.getScale().convertToDouble(),
+          matmul.getType().getElementType());
       return success();
     }
     return rewriter.notifyMatchFailure(op, "the scaled value is no product");
@@ -158,6 +176,7 @@ void AddOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult()
 void MulOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "product"); }
 void ConstantOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "cst"); }
 void ScaleOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "scaled"); }
+void CastOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "cast"); }
 void SiluOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "silu"); }
 void SiluGradOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "d_silu"); }
 void BiasAddOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "biased"); }

@@ -52,6 +52,18 @@ def FT_ScaleOp : FT_ElementwiseOp<"scale", [SameOperandsAndResultType, FT_Grad]>
   let hasCanonicalizer = 1;
 }
 
+def FT_CastOp : FT_ElementwiseOp<"cast", [SameOperandsAndResultShape, FT_Grad]> {
+  let summary = "The same numbers in another float type";
+  let description = [{
+    Every element as the result's element type holds it: to nearest, ties to even. A cast to the same
+    type folds away. The gradient is cast back. Another shape is an error.
+  }];
+  let arguments = (ins FT_Tensor:$input);
+  let results = (outs FT_Tensor:$result);
+  let assemblyFormat = "$input `:` type($input) `to` type($result) attr-dict";
+  let hasFolder = 1;
+}
+
 def FT_SiluOp : FT_ElementwiseOp<"silu", [SameOperandsAndResultType, FT_Grad]> {
   let summary = "x * sigmoid(x)";
   let description = [{

@@ -18,13 +18,15 @@ class FT_EnumAttr<EnumInfo info, string mnemonic> : EnumAttr<FT_Dialect, info, m
 
 def FT_Role : FT_Enum<"Role", "what a tensor that outlives a step is for", [
   I32EnumCase<"base", 0>, I32EnumCase<"trainable", 1>, I32EnumCase<"moment1", 2>,
-  I32EnumCase<"moment2", 3>, I32EnumCase<"accumulator", 4>, I32EnumCase<"table", 5>
+  I32EnumCase<"moment2", 3>, I32EnumCase<"accumulator", 4>, I32EnumCase<"table", 5>,
+  I32EnumCase<"shadow", 6>
 ]> {
   let description = [{
     `base`: a frozen weight, in a mapped file or the caller's memory. `trainable`: the f32 master of
     what is trained. `moment1`, `moment2`: AdamW's. `accumulator`: sums of gradients over the
-    micro-batches of a step. `table`: constants made at load (RoPE's cosines and sines). The report's
-    categories of memory follow from the role (docs/memory.md).
+    micro-batches of a step. `table`: constants made at load (RoPE's cosines and sines).
+    `shadow`: a trainable's value in the dtype that products compute with, written by the update. The
+    report's categories of memory follow from the role (docs/memory.md).
   }];
 }
 def FT_RoleAttr : FT_EnumAttr<FT_Role, "role">;

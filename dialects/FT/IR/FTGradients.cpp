@@ -27,6 +27,11 @@ void ScaleOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
       ScaleOp::create(builder, getLoc(), getType(), resultGrads[0], getFactorAttr()));
 }
 
+void CastOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
+                           SmallVectorImpl<Value> &operandGrads) {
+  operandGrads.push_back(CastOp::create(builder, getLoc(), getInput().getType(), resultGrads[0]));
+}
+
 void SiluOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
                            SmallVectorImpl<Value> &operandGrads) {
   operandGrads.push_back(SiluGradOp::create(builder, getLoc(), resultGrads[0], getInput()));
@@ -46,9 +51,10 @@ void LinearOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
                              SmallVectorImpl<Value> &operandGrads) {
   Value grad = resultGrads[0];
   double scale = FTC_MUTATE("gradient-dropped-scale", getScale().convertToDouble(), 1.0);
-  operandGrads.append(
-      {MatmulOp::create(builder, getLoc(), grad, getWeight(), false, false, getSite(), scale),
-       MatmulOp::create(builder, getLoc(), grad, getInput(), true, false, getSite(), scale)});
+  operandGrads.append({MatmulOp::create(builder, getLoc(), grad, getWeight(), false, false,
+                                        getSite(), scale, getInput().getType().getElementType()),
+                       MatmulOp::create(builder, getLoc(), grad, getInput(), true, false, getSite(),
+                                        scale, getWeight().getType().getElementType())});
 }
 
 // C = s op(A) op(B):  dop(A) = s dC op(B)^T,  dop(B) = s op(A)^T dC; a transposed operand's
@@ -58,13 +64,15 @@ void MatmulOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
   Value grad = resultGrads[0];
   double scale = getScale().convertToDouble();
   bool ta = getTransposeLhs(), tb = getTransposeRhs();
-  auto product = [&](Value a, Value b, bool transposeA, bool transposeB) -> Value {
-    return MatmulOp::create(builder, getLoc(), a, b, transposeA, transposeB, getSite(), scale);
+  auto product = [&](TypedValue<RankedTensorType> of, Value a, Value b, bool transposeA,
+                     bool transposeB) -> Value {
+    return MatmulOp::create(builder, getLoc(), a, b, transposeA, transposeB, getSite(), scale,
+                            of.getType().getElementType());
   };
-  operandGrads.push_back(ta ? product(getRhs(), grad, tb, true)
-                            : product(grad, getRhs(), false, !tb));
-  operandGrads.push_back(tb ? product(grad, getLhs(), true, ta)
-                            : product(getLhs(), grad, !ta, false));
+  operandGrads.push_back(ta ? product(getLhs(), getRhs(), grad, tb, true)
+                            : product(getLhs(), grad, getRhs(), false, !tb));
+  operandGrads.push_back(tb ? product(getRhs(), grad, getLhs(), true, ta)
+                            : product(getRhs(), getLhs(), grad, !ta, false));
 }
 
 void EmbeddingOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
@@ -114,11 +122,11 @@ void AttentionOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
 
 void LinearCrossEntropyOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
                                          SmallVectorImpl<Value> &operandGrads) {
-  auto build = [&](auto op) -> Value {
-    using Op = decltype(op);
-    return Op::create(builder, getLoc(), getHidden(), getWeight(), getLabels(), getSegments(),
-                      getInvItems(), resultGrads[0], getSiteAttr());
-  };
-  operandGrads.append({build(LinearCrossEntropyGradInputOp()),
-                       build(LinearCrossEntropyGradWeightOp()), Value(), Value(), Value()});
+  operandGrads.append({LinearCrossEntropyGradInputOp::create(
+                           builder, getLoc(), getHidden(), getWeight(), getLabels(), getSegments(),
+                           getInvItems(), resultGrads[0], getSiteAttr()),
+                       LinearCrossEntropyGradWeightOp::create(
+                           builder, getLoc(), getHidden(), getWeight(), getLabels(), getSegments(),
+                           getInvItems(), resultGrads[0], /*element=*/TypeAttr(), getSiteAttr()),
+                       Value(), Value(), Value()});
 }

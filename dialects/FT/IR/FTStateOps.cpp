@@ -29,15 +29,26 @@ int64_t ParameterOp::getStorageBytes() {
 LogicalResult ParameterOp::verify() {
   if (!isa<DenseStorageAttr>(getStorage()))
     return emitOpError("has storage ") << getStorage() << "; expected dense<element type>";
-  if (getRole() != Role::base && !cast<DenseStorageAttr>(getStorage()).getElementType().isF32())
+  Type stored = cast<DenseStorageAttr>(getStorage()).getElementType();
+  bool shadow = getRole() == Role::shadow;
+  if (getRole() != Role::base && !shadow && !stored.isF32())
     return emitOpError("has role ")
            << stringifyRole(getRole()) << ", which is kept in f32, but storage " << getStorage();
   StringRef init = getInit();
-  static constexpr StringLiteral known[] = {"file",   "zeros",    "kaiming_uniform",
-                                            "normal", "rope_cos", "rope_sin"};
+  static constexpr StringLiteral known[] = {"file",     "zeros",    "kaiming_uniform", "normal",
+                                            "rope_cos", "rope_sin", "master"};
   if (!llvm::is_contained(known, init))
     return emitOpError("has unknown init '")
-           << init << "'; expected file, zeros, kaiming_uniform, normal, rope_cos or rope_sin";
+           << init
+           << "'; expected file, zeros, kaiming_uniform, normal, rope_cos, rope_sin or master";
+  if (shadow != (init == "master"))
+    return emitOpError("has role ") << stringifyRole(getRole()) << " and init '" << init
+                                    << "'; a shadow, and nothing else, starts as its master";
+  if (shadow && !getSymName().ends_with(kShadowSuffix))
+    return emitOpError("is a shadow, whose name is its master's and ") << kShadowSuffix;
+  if (shadow && getTensorType().getElementType() != stored)
+    return emitOpError("is a shadow of type ")
+           << getType() << " in storage " << getStorage() << "; expected one element type";
   DictionaryAttr args = getInitArgsAttr();
   auto hasFloat = [&](StringRef name) {
     return args && isa_and_nonnull<FloatAttr>(args.get(name));
@@ -56,6 +67,24 @@ LogicalResult ParameterOp::verify() {
                                  << getTensorType();
   }
   return success();
+}
+
+LogicalResult ParameterOp::verifySymbolUses(SymbolTableCollection &tables) {
+  if (getRole() != Role::shadow)
+    return success();
+  auto master = tables.lookupNearestSymbolFrom<ParameterOp>(
+      *this, StringAttr::get(getContext(), getMaster()));
+  if (!master || master.getRole() != Role::trainable ||
+      master.getTensorType().getShape() != getTensorType().getShape())
+    return emitOpError("is the shadow of ") << SymbolRefAttr::get(getContext(), getMaster())
+                                            << ", which is no trainable parameter of its shape";
+  return success();
+}
+
+StringRef ParameterOp::getMaster() {
+  StringRef name = getSymName();
+  name.consume_back(kShadowSuffix);
+  return name;
 }
 
 void ParameterOp::getAsmResultNames(OpAsmSetValueNameFn) {}

@@ -8,7 +8,8 @@
 include "dialects/FT/IR/FTOpBase.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 
-def FT_ParameterOp : FT_Op<"parameter", [Symbol]> {
+def FT_ParameterOp : FT_Op<"parameter", [Symbol,
+                                         DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "A tensor that outlives a step";
   let description = [{
     A module-level symbol named by its state-dict key. `type` is its logical type: what `ft.read`
@@ -17,11 +18,13 @@ def FT_ParameterOp : FT_Op<"parameter", [Symbol]> {
     model's weights), `zeros`, `kaiming_uniform` (U(-1/sqrt(n), 1/sqrt(n)), n the last dimension,
     which is torch's kaiming_uniform_(a=sqrt(5))), `normal` (`std`), `rope_cos` and `rope_sin`
     (`inv_freq`, `scale`; row p holds f(p * inv_freq) * scale); the names in parentheses are keys of
-    `init_args`. `no_decay` keeps weight decay off it. `key` is its name in a checkpoint where that
+    `init_args`. The shadow of a trainable parameter X is named X.shadow and has X's value (`master`),
+    rounded to its storage, which is its type too. `no_decay` keeps weight decay off it. `key` is its name in a checkpoint where that
     differs.
 
     An unknown `init`, or one whose arguments are missing or do not fit the shape, is an error; so is
-    a storage other than `dense`, or other than f32 for any role but `base`.
+    a storage other than `dense`, or other than f32 for any role but `base` and `shadow`, and a shadow
+    without a trainable parameter of its shape.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<StrAttr>:$sym_visibility,
                        TypeAttrOf<FT_Tensor>:$type, FT_RoleAttr:$role, AnyAttr:$storage,
@@ -41,6 +44,8 @@ def FT_ParameterOp : FT_Op<"parameter", [Symbol]> {
     ::mlir::RankedTensorType getTensorType() {
       return ::llvm::cast<::mlir::RankedTensorType>(getType());
     }
+    /// The name of the parameter that a shadow has its value of.
+    ::llvm::StringRef getMaster();
     /// Bytes that the parameter takes as stored.
     int64_t getStorageBytes();
   }];

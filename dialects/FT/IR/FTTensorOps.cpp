@@ -16,6 +16,17 @@ static int64_t columnsOf(Value value) {
   return cast<RankedTensorType>(value.getType()).getDimSize(1);
 }
 
+/// The element type behind `to`, or else that of `like`.
+static Type elementOr(std::optional<Type> element, Type like) {
+  return element ? *element : getElementTypeOrSelf(like);
+}
+/// What statistics over elements of a type are kept in.
+static Type statisticOf(Type like) {
+  Type element = getElementTypeOrSelf(like);
+  auto number = dyn_cast<FloatType>(element);
+  return number && number.getWidth() < 32 ? Float32Type::get(like.getContext()) : element;
+}
+
 /// The parser infers result types before anything verifies the operands' types.
 static LogicalResult expectStatic(std::optional<Location> loc, ValueRange operands, int64_t rank) {
   for (Value operand : operands) {
@@ -24,6 +35,12 @@ static LogicalResult expectStatic(std::optional<Location> loc, ValueRange operan
       return emitOptionalError(loc, "expected a static ", rank, "-D tensor, but got ",
                                operand.getType());
   }
+  return success();
+}
+
+static LogicalResult expectFloat(std::optional<Location> loc, std::optional<Type> element) {
+  if (element && !isa<FloatType>(*element))
+    return emitOptionalError(loc, "expected a float element type behind 'to', but got ", *element);
   return success();
 }
 
@@ -62,7 +79,8 @@ static void matmulShape(Value lhs, Value rhs, bool ta, bool tb, int64_t &m, int6
 }
 
 void MatmulOp::build(OpBuilder &builder, OperationState &state, Value lhs, Value rhs,
-                     bool transposeLhs, bool transposeRhs, StringRef site, double scale) {
+                     bool transposeLhs, bool transposeRhs, StringRef site, double scale,
+                     Type element) {
   state.addOperands({lhs, rhs});
   if (transposeLhs)
     state.addAttribute(getTransposeLhsAttrName(state.name), builder.getUnitAttr());
@@ -72,17 +90,22 @@ void MatmulOp::build(OpBuilder &builder, OperationState &state, Value lhs, Value
   state.addAttribute(getScaleAttrName(state.name), builder.getF64FloatAttr(scale));
   int64_t m, n, k, k2;
   matmulShape(lhs, rhs, transposeLhs, transposeRhs, m, n, k, k2);
-  state.addTypes(matrixLike(lhs.getType(), m, n));
+  Type inferred = getElementTypeOrSelf(lhs.getType());
+  if (element && element != inferred)
+    state.addAttribute(getElementAttrName(state.name), TypeAttr::get(element));
+  state.addTypes(RankedTensorType::get({m, n}, element ? element : inferred));
 }
 
 LogicalResult MatmulOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
                                          Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  if (failed(expectStatic(loc, {adaptor.getLhs(), adaptor.getRhs()}, 2)))
+  if (failed(expectStatic(loc, {adaptor.getLhs(), adaptor.getRhs()}, 2)) ||
+      failed(expectFloat(loc, adaptor.getElement())))
     return failure();
   int64_t m, n, k, k2;
   matmulShape(adaptor.getLhs(), adaptor.getRhs(), adaptor.getTransposeLhs(),
               adaptor.getTransposeRhs(), m, n, k, k2);
-  types.push_back(matrixLike(adaptor.getLhs().getType(), m, n));
+  types.push_back(
+      RankedTensorType::get({m, n}, elementOr(adaptor.getElement(), adaptor.getLhs().getType())));
   return success();
 }
 
@@ -124,10 +147,12 @@ void MatmulOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRCont
 LogicalResult EmbeddingOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
                                             Adaptor adaptor, SmallVectorImpl<Type> &types) {
   if (failed(expectStatic(loc, adaptor.getIds(), 1)) ||
-      failed(expectStatic(loc, adaptor.getTable(), 2)))
+      failed(expectStatic(loc, adaptor.getTable(), 2)) ||
+      failed(expectFloat(loc, adaptor.getElement())))
     return failure();
-  types.push_back(matrixLike(adaptor.getTable().getType(), rowsOf(adaptor.getIds()),
-                             columnsOf(adaptor.getTable())));
+  types.push_back(
+      RankedTensorType::get({rowsOf(adaptor.getIds()), columnsOf(adaptor.getTable())},
+                            elementOr(adaptor.getElement(), adaptor.getTable().getType())));
   return success();
 }
 
@@ -143,8 +168,8 @@ LogicalResult EmbeddingGradOp::verify() {
 void RMSNormOp::build(OpBuilder &builder, OperationState &state, Value input, Value weight,
                       StringRef site, double eps) {
   auto type = cast<RankedTensorType>(input.getType());
-  build(builder, state, type, RankedTensorType::get({type.getDimSize(0)}, type.getElementType()),
-        input, weight, builder.getStringAttr(site), builder.getF64FloatAttr(eps));
+  build(builder, state, type, RankedTensorType::get({type.getDimSize(0)}, statisticOf(type)), input,
+        weight, builder.getStringAttr(site), builder.getF64FloatAttr(eps));
 }
 
 LogicalResult RMSNormOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
@@ -152,8 +177,7 @@ LogicalResult RMSNormOp::inferReturnTypes(MLIRContext *, std::optional<Location>
   if (failed(expectStatic(loc, adaptor.getInput(), 2)))
     return failure();
   Type input = adaptor.getInput().getType();
-  types.append(
-      {input, RankedTensorType::get({rowsOf(adaptor.getInput())}, getElementTypeOrSelf(input))});
+  types.append({input, RankedTensorType::get({rowsOf(adaptor.getInput())}, statisticOf(input))});
   return success();
 }
 
@@ -219,9 +243,10 @@ void AttentionOp::build(OpBuilder &builder, OperationState &state, Value query, 
                         Value value, Value segments, int64_t headDim, double scale,
                         StringRef site) {
   build(builder, state, query.getType(),
-        matrixLike(query.getType(), rowsOf(query), columnsOf(query) / headDim), query, key, value,
-        segments, builder.getI64IntegerAttr(headDim), builder.getF64FloatAttr(scale),
-        builder.getStringAttr(site));
+        RankedTensorType::get({rowsOf(query), columnsOf(query) / headDim},
+                              statisticOf(query.getType())),
+        query, key, value, segments, builder.getI64IntegerAttr(headDim),
+        builder.getF64FloatAttr(scale), builder.getStringAttr(site));
 }
 
 LogicalResult AttentionOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
@@ -233,8 +258,9 @@ LogicalResult AttentionOp::inferReturnTypes(MLIRContext *, std::optional<Locatio
     return emitOptionalError(loc, "'ft.attention' op has head_dim ", headDim,
                              "; expected a positive number");
   Type query = adaptor.getQuery().getType();
-  types.append({query, matrixLike(query, rowsOf(adaptor.getQuery()),
-                                  columnsOf(adaptor.getQuery()) / headDim)});
+  types.append({query, RankedTensorType::get(
+                           {rowsOf(adaptor.getQuery()), columnsOf(adaptor.getQuery()) / headDim},
+                           statisticOf(query))});
   return success();
 }
 
@@ -245,6 +271,9 @@ template <typename Op> static LogicalResult verifyAttention(Op op) {
   if ((query / headDim) % (key / headDim) != 0)
     return op.emitOpError("has ") << query / headDim << " query heads, not a multiple of "
                                   << key / headDim << " key heads";
+  if (getElementTypeOrSelf(op.getQuery()) != getElementTypeOrSelf(op.getKey()))
+    return op.emitOpError("has queries ") << op.getQuery().getType() << " and keys "
+                                          << op.getKey().getType() << "; expected one element type";
   if (rowsOf(op.getQuery()) != rowsOf(op.getKey()))
     return op.emitOpError("has ") << rowsOf(op.getQuery()) << " queries and " << rowsOf(op.getKey())
                                   << " keys";
@@ -287,6 +316,18 @@ template <typename Op> static LogicalResult verifyCrossEntropy(Op op) {
     return op.emitOpError("has ") << rowsOf(op.getLabels()) << " labels for "
                                   << rowsOf(op.getHidden()) << " tokens";
   return verifyTokens(op, op.getSegments().getType(), rowsOf(op.getHidden()));
+}
+
+LogicalResult LinearCrossEntropyGradWeightOp::inferReturnTypes(MLIRContext *,
+                                                               std::optional<Location> loc,
+                                                               Adaptor adaptor,
+                                                               SmallVectorImpl<Type> &types) {
+  if (failed(expectStatic(loc, adaptor.getWeight(), 2)) ||
+      failed(expectFloat(loc, adaptor.getElement())))
+    return failure();
+  Type weight = adaptor.getWeight().getType();
+  types.push_back(cast<RankedTensorType>(weight).clone(elementOr(adaptor.getElement(), weight)));
+  return success();
 }
 
 LogicalResult LinearCrossEntropyOp::verify() { return verifyCrossEntropy(*this); }

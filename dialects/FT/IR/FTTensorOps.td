@@ -14,8 +14,8 @@ def FT_LinearOp : FT_ValueOp<"linear", [InferTypeOpAdaptor, FT_Grad, FT_Costed]>
   let summary = "scale * X W^T";
   let description = [{
     `[T, in]` and `[out, in]` give `[T, out]`, torch's weight layout: Y = scale X W^T. `scale` is a
-    compile-time number that costs nothing. A bias is `ft.bias_add`. Columns of the input that are
-    not the weight's are an error.
+    compile-time number that costs nothing. The result has the input's element type. A bias is
+    `ft.bias_add`. Columns of the input that are not the weight's are an error.
   }];
   let arguments = (ins FT_Matrix:$input, FT_Matrix:$weight, StrAttr:$site,
                        DefaultValuedAttr<F64Attr, "1.0">:$scale);
@@ -35,20 +35,23 @@ def FT_MatmulOp : FT_ValueOp<"matmul", [InferTypeOpAdaptor, FT_Grad, FT_Costed]>
   let description = [{
     op(A) is A^T with `transpose_lhs`, else A; op(B) likewise with `transpose_rhs`. `scale` is a
     compile-time number. The backward of `ft.linear` is made of it: `dX = dY W` and, `transpose_lhs`,
-    `dW = dY^T X`. Inner dimensions that differ are an error.
+    `dW = dY^T X`. The result has the element type of A, or the `element` behind `to`. Inner dimensions
+    that differ are an error.
   }];
   let arguments = (ins FT_Matrix:$lhs, FT_Matrix:$rhs, UnitAttr:$transpose_lhs,
                        UnitAttr:$transpose_rhs, StrAttr:$site,
-                       DefaultValuedAttr<F64Attr, "1.0">:$scale);
+                       DefaultValuedAttr<F64Attr, "1.0">:$scale, FT_ResultElement:$element);
   let results = (outs FT_Matrix:$result);
   let assemblyFormat = [{
     $lhs `,` $rhs (`transpose_lhs` $transpose_lhs^)? (`transpose_rhs` $transpose_rhs^)?
-    `site` `(` $site `)` (`scaled` $scale^)? `:` type($lhs) `,` type($rhs) attr-dict
+    `site` `(` $site `)` (`scaled` $scale^)? (`to` $element^)? `:` type($lhs) `,` type($rhs)
+    attr-dict
   }];
   let skipDefaultBuilders = 1;
   let builders = [OpBuilder<(ins "::mlir::Value":$lhs, "::mlir::Value":$rhs,
                                  "bool":$transposeLhs, "bool":$transposeRhs,
-                                 "::llvm::StringRef":$site, CArg<"double", "1.0">:$scale)>];
+                                 "::llvm::StringRef":$site, CArg<"double", "1.0">:$scale,
+                                 CArg<"::mlir::Type", "{}">:$element)>];
   let hasVerifier = 1;
   let hasCanonicalizer = 1;
 }
@@ -59,14 +62,18 @@ def FT_EmbeddingOp : FT_ValueOp<"embedding", [InferTypeOpAdaptor, FT_Grad, FT_Co
   let summary = "Rows of a table";
   let description = [{
     `[T]` ids and a `[V, n]` table give `[T, n]`: row t is the table's row ids[t]. An id outside 0 to V - 1
-    is an error of the caller, refused by the runtime before the step. The table's gradient is
-    `ft.embedding_grad`.
+    is an error of the caller, refused by the runtime before the step. The rows are rounded to the
+    `element` type behind `to`, where there is one. The table's gradient is `ft.embedding_grad`.
   }];
-  let arguments = (ins FT_Ids:$ids, FT_Matrix:$table, StrAttr:$site);
+  let arguments = (ins FT_Ids:$ids, FT_Matrix:$table, StrAttr:$site, FT_ResultElement:$element);
   let results = (outs FT_Matrix:$result);
   let assemblyFormat = [{
-    $ids `,` $table `site` `(` $site `)` `:` type($ids) `,` type($table) attr-dict
+    $ids `,` $table `site` `(` $site `)` (`to` $element^)? `:` type($ids) `,` type($table) attr-dict
   }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$ids, "::mlir::Value":$table,
+                                 "::llvm::StringRef":$site), [{
+    build($_builder, $_state, ids, table, $_builder.getStringAttr(site), ::mlir::TypeAttr());
+  }]>];
 }
 
 def FT_EmbeddingGradOp : FT_ValueOp<"embedding_grad", [FT_Costed]> {
@@ -96,8 +103,8 @@ def FT_RMSNormOp : FT_RowReductionOp<"rms_norm", [InferTypeOpAdaptor, FT_Grad]> 
   let summary = "x * rstd * weight, rstd = 1 / sqrt(mean(x^2) + eps)";
   let description = [{
     The mean is over the columns of a `[T, n]` input; the weight is `[n]`. `eps` is inside the root.
-    The second result is rstd, `[T]`, kept for the backward; no gradient flows through it as a
-    result. A negative `eps` and a weight of another length are errors.
+    The second result is rstd, `[T]`, kept for the backward, in f32 where the input is narrower; no
+    gradient flows through it as a result. A negative `eps` and a weight of another length are errors.
   }];
   let arguments = (ins FT_Matrix:$input, FT_Vector:$weight, StrAttr:$site, F64Attr:$eps);
   let results = (outs FT_Matrix:$result, FT_Vector:$rstd);
@@ -200,9 +207,10 @@ def FT_AttentionOp : FT_ValueOp<"attention", [InferTypeOpAdaptor,
     query `[T, heads * head_dim]`, key and value `[T, kv_heads * head_dim]`; query head h uses key
     head h / (heads / kv_heads). Token i attends to the tokens j <= i of its segment with weights
     softmax(scale * q_i . k_j), with `scale` usually 1/sqrt(`head_dim`). The second result is the log-sum-exp of the scaled scores,
-    `[T, heads]`, kept for the backward (no gradient flows through it). A dead token's output and
-    log-sum-exp are 0. The scores are never held whole. Columns that are no multiple of `head_dim`,
-    query heads that are no multiple of the key heads, and token counts that differ are errors.
+    `[T, heads]`, kept for the backward (no gradient flows through it), in f32 where queries are
+    narrower. A dead token's output and log-sum-exp are 0. The scores are never held whole. Columns
+    that are no multiple of `head_dim`, query heads that are no multiple of the key heads, token counts
+    and element types of queries and keys that differ are errors.
   }];
   let arguments = (ins FT_Matrix:$query, FT_Matrix:$key, FT_Matrix:$value,
                        FT_SegmentsType:$segments, I64Attr:$head_dim, F64Attr:$scale,
@@ -279,7 +287,8 @@ def FT_LinearCrossEntropyOp
 
         loss = inv_items * sum_t (logsumexp(z_t) - z_t[y_t])
 
-    over the tokens that predict. `hidden` is `[T, n]`, `weight` `[V, n]`, `labels` `[T]`; anything else
+    over the tokens that predict. A program of narrower hidden states holds z and its gradient in their
+    element type. `hidden` is `[T, n]`, `weight` `[V, n]`, `labels` `[T]`; anything else
     is an error.
   }];
   let results = (outs FT_Scalar:$result);
@@ -293,27 +302,36 @@ def FT_LinearCrossEntropyOp
                                  "::mlir::Value":$invItems, "::llvm::StringRef":$site)>];
 }
 
-class FT_CrossEntropyGrad<string which, string like>
-    : FT_CrossEntropyBase<"linear_cross_entropy_grad_" # which, (ins FT_Scalar:$grad),
-                          [AllTypesMatch<["inv_items", "grad"]>, AllTypesMatch<[like, "result"]>]> {
+class FT_CrossEntropyGrad<string which, dag element, list<Trait> traits>
+    : FT_CrossEntropyBase<"linear_cross_entropy_grad_" # which,
+                          !con((ins FT_Scalar:$grad), element),
+                          traits # [AllTypesMatch<["inv_items", "grad"]>]> {
   let results = (outs FT_Matrix:$result);
-  let assemblyFormat = [{
-    $hidden `,` $weight `,` $labels `,` $segments `,` $inv_items `,` $grad `site` `(` $site `)` `:`
-    type($hidden) `,` type($weight) `,` type($labels) `,` qualified(type($segments)) `,` type($grad) attr-dict
-  }];
 }
-def FT_LinearCrossEntropyGradInputOp : FT_CrossEntropyGrad<"input", "hidden"> {
+def FT_LinearCrossEntropyGradInputOp
+    : FT_CrossEntropyGrad<"input", (ins), [AllTypesMatch<["hidden", "result"]>]> {
   let summary = "dh_t = grad * inv_items * W^T (softmax(z_t) - onehot(y_t))";
   let description = [{
     Gradient of `ft.linear_cross_entropy` with respect to `hidden`; `grad` is the loss's gradient, a
     scalar. Rows of tokens that predict nothing are 0. Shapes that are errors there are errors here.
   }];
+  let assemblyFormat = [{
+    $hidden `,` $weight `,` $labels `,` $segments `,` $inv_items `,` $grad `site` `(` $site `)` `:`
+    type($hidden) `,` type($weight) `,` type($labels) `,` qualified(type($segments)) `,` type($grad) attr-dict
+  }];
 }
-def FT_LinearCrossEntropyGradWeightOp : FT_CrossEntropyGrad<"weight", "weight"> {
+def FT_LinearCrossEntropyGradWeightOp
+    : FT_CrossEntropyGrad<"weight", (ins FT_ResultElement:$element), [InferTypeOpAdaptor]> {
   let summary = "dW = grad * inv_items * sum_t (softmax(z_t) - onehot(y_t)) h_t^T";
   let description = [{
     Gradient of `ft.linear_cross_entropy` with respect to `weight`, over the tokens that predict;
-    `grad` is the loss's gradient, a scalar. Shapes that are errors there are errors here.
+    `grad` is the loss's gradient, a scalar. The result has the weight's element type, or the
+    `element` behind `to`. Shapes that are errors there are errors here.
+  }];
+  let assemblyFormat = [{
+    $hidden `,` $weight `,` $labels `,` $segments `,` $inv_items `,` $grad `site` `(` $site `)`
+    (`to` $element^)? `:` type($hidden) `,` type($weight) `,` type($labels) `,`
+    qualified(type($segments)) `,` type($grad) attr-dict
   }];
 }
 

@@ -43,6 +43,8 @@ class FT_Static<Type base, string description>
 def FT_Vector : FT_Static<1DTensorOf<[FT_Float]>, "static 1-D float tensor">;
 def FT_Matrix : FT_Static<2DTensorOf<[FT_Float]>, "static 2-D float tensor">;
 def FT_Tensor : FT_Static<RankedTensorOf<[FT_Float]>, "static float tensor">;
+// Another element type of a result than the one that is inferred.
+def FT_ResultElement : OptionalAttr<TypeAttrOf<FT_Float>>;
 def FT_Ids : FT_Static<1DTensorOf<[I32]>, "static 1-D i32 tensor">;
 
 #endif

@@ -22,6 +22,7 @@ namespace ftc::launch {
 /// Names of module attributes.
 inline constexpr llvm::StringLiteral kTokensAttr = "launch.tokens";
 inline constexpr llvm::StringLiteral kMaxSegmentsAttr = "launch.max_segments";
+inline constexpr llvm::StringLiteral kComputeAttr = "launch.compute";
 inline constexpr llvm::StringLiteral kArenaBytesAttr = "launch.arena_bytes";
 
 /// Every buffer of the arena starts at a multiple of this.

@@ -35,11 +35,12 @@ class Launch_EnumAttr<EnumInfo info, string mnemonic>
 // The numbers are the package's: append only (lib/Package/schema/package.fbs).
 def Launch_Role : Launch_Enum<"Role", "what a tensor that outlives a step is for", [
   I32EnumCase<"base", 0>, I32EnumCase<"trainable", 1>, I32EnumCase<"moment1", 2>,
-  I32EnumCase<"moment2", 3>, I32EnumCase<"accumulator", 4>, I32EnumCase<"table", 5>
+  I32EnumCase<"moment2", 3>, I32EnumCase<"accumulator", 4>, I32EnumCase<"table", 5>,
+  I32EnumCase<"shadow", 6>
 ]> {
   let description = [{
     As in the ft dialect: `base` weights are bound, `trainable` masters, `moment1`, `moment2`,
-    `accumulator` and `table` lie in the state region.
+    `accumulator`, `table` and `shadow` lie in the state region.
   }];
 }
 def Launch_RoleAttr : Launch_EnumAttr<Launch_Role, "role">;

@@ -16,6 +16,9 @@ def ConvertFTToLaunch : Pass<"convert-ft-to-launch", "mlir::ModuleOp"> {
     be. Equal kernels become one symbol. Cross-entropy becomes a sequence of launches per chunk of rows,
     so that no more than a chunk of logits is ever held.
 
+    Buffers have their values' element types, states those of the storage, so the factors of a product
+    may differ; for targets whose products take one type, `same-type-products` copies the narrower one.
+
     A value op outside of a kernel, a kernel whose body is none of its family, and a function that is
     no entry point (one block; ids, labels, segments and run, or run alone; at most loss and gradient
     norm out) are errors.
@@ -27,10 +30,27 @@ def ConvertFTToLaunch : Pass<"convert-ft-to-launch", "mlir::ModuleOp"> {
            "Query and key rows of an attention tile">,
     Option<"inPlace", "in-place", "bool", "true",
            "Let results take buffers of operands and of states; without it each has its own, and "
-           "commits are copies">
+           "commits are copies">,
+    Option<"sameTypeProducts", "same-type-products", "bool", "false",
+           "Copy a product's factor to f32 where the other has another element type">
   ];
   let dependentDialects = ["ftc::launch::LaunchDialect", "mlir::arith::ArithDialect",
                            "mlir::math::MathDialect"];
+}
+
+def BatchLaunches : Pass<"launch-batch", "mlir::ModuleOp"> {
+  let summary = "Make one launch of equal kernels on independent buffers";
+  let description = [{
+    Launches of one `map` or `row_reduce` kernel that stand together, with none of another family
+    between, and depend on each other in nothing become one launch with `batch(k)`: the updates of all
+    parameters (multi-tensor AdamW), the sums of squares of all gradients, zeroing all accumulators.
+    For targets where a launch costs more than its work; the cpu target does without. A kernel of more than
+    `max-arguments` arguments is left alone. There are no errors.
+  }];
+  let options = [Option<"off", "off", "bool", "false", "Leave the launches as they are, and say so">,
+                 Option<"maxArguments", "max-arguments", "int64_t", "16",
+                        "Most arguments of a kernel that is batched">];
+  let dependentDialects = ["ftc::launch::LaunchDialect"];
 }
 
 def PlanArena : Pass<"launch-plan-arena", "mlir::ModuleOp"> {

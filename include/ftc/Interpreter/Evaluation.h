@@ -19,8 +19,10 @@ struct EvaluationOptions {
   /// double.
   bool rounded = false;
   /// Seed of what differs from one plain program to another: the orders in which rounded sums are
-  /// taken, and the last bit of numbers that an op computes, which another library's exp or a fused
-  /// multiply-add leaves one higher or lower. 0: sums as written, every operation rounded rightly.
+  /// taken; the last bit of numbers that an op computes, which another library's exp or a fused
+  /// multiply-add leaves one higher or lower; and to which neighbour a computed number goes in a
+  /// narrower type than f32, since another program rounds other numbers before it. 0: sums as
+  /// written, every operation rounded rightly.
   uint64_t order = 0;
 };
 
@@ -74,6 +76,12 @@ public:
     default:
       return value;
     }
+  }
+
+  bool isPerturbed() const { return options.order != 0; }
+  /// Uniform in [-1/2, 1/2), for the `index`-th number of this op's results.
+  double dither(uint64_t index) const {
+    return double(mix(mix(~options.order) ^ mix(op << 32 ^ index)) >> 11) * 0x1p-53 - 0.5;
   }
 
 private:

@@ -59,7 +59,11 @@ private:
 ///
 /// rope_cos and rope_sin follow transformers in f32: the angle p * inv_freq is a product of floats,
 /// its cosine (taken in double) is rounded to float, and then scaled.
+/// A shadow starts as its master, unrounded: what rounds it is the evaluation.
 State initState(mlir::ModuleOp module, uint64_t seed);
+
+/// Gives every shadow its master's value, where the state has one.
+void copyMasters(mlir::ModuleOp module, State &state);
 
 /// A value of type !ft.segments<tokens, S>: segment s is [cuSeqlens[s], cuSeqlens[s + 1]), tokens
 /// from cuSeqlens.back() on are dead. `positions`, one per token, count from 0 in each segment

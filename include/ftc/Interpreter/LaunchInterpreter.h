@@ -27,8 +27,11 @@ Buffers makeInputs(llvm::ArrayRef<ft::HostValue> arguments);
 /// failure a diagnostic says what is wrong: an input or a state that is missing or has another
 /// size, scalar code without a meaning, an index out of range, a buffer outside of the arena,
 /// operands of a launch that overlap although one is written, more than 64 MiB of buffers.
+///
+/// With `roundStores` every launch leaves what it has written as its buffers hold it: a program
+/// that computes exactly inside of kernels and rounds between them.
 mlir::FailureOr<Buffers> runEntry(mlir::ModuleOp module, EntryOp entry, const Buffers &inputs,
-                                  ft::State &state);
+                                  ft::State &state, bool roundStores = false);
 
 } // namespace ftc::launch
 

@@ -31,10 +31,13 @@ std::vector<std::string> remainingSteps(mlir::ModuleOp module);
 
 /// How a pipeline differs from the whole one.
 struct PipelineOptions {
+  std::string target = "cpu";        ///< `cpu` or `cuda`: some steps are for one of them
   std::string stopAfter;             ///< the last step; empty: all
   std::vector<std::string> disabled; ///< optional work to leave out, of optionalPasses()
   int64_t attentionTile = 0;         ///< of convert-ft-to-launch; 0: its default
   int64_t logitsBytes = 0;           ///< likewise
+  bool sameTypeProducts = false;     ///< likewise: for targets whose products take one dtype
+  std::string computeDType;          ///< f32 or bf16; empty: what the module says
 };
 
 /// What `disabled` may name: the cleanups between steps, a step that only makes a program smaller,

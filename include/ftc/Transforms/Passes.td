@@ -52,6 +52,22 @@ def PruneGraph : Pass<"ft-prune-graph", "mlir::ModuleOp"> {
   let dependentDialects = ["ftc::ft::FTDialect"];
 }
 
+def LowerPrecision : Pass<"ft-lower-precision", "mlir::ModuleOp"> {
+  let summary = "Compute token-indexed values in a narrower dtype";
+  let description = [{
+    With the compute dtype bf16, every token-indexed value becomes bf16: what the embedding makes, and
+    what an op makes row by row of such values. Gradients of weights, statistics, the loss and the
+    optimizer keep their types. Each trained weight of a product gets a shadow in the compute dtype,
+    which products read and which is committed with its master; a frozen weight is read as stored if it
+    is stored in that dtype, else cast for each use. `ft.cast` stands where an op would mix types. The
+    compute dtype is the option's, or else the module's (`ft.compute`, from `bf16: true`); with f32
+    nothing changes. Another dtype, and a symbol that has the name of a shadow, are errors.
+  }];
+  let options = [Option<"computeDType", "compute-dtype", "std::string", "\"\"",
+                        "f32 or bf16; otherwise what the module says">];
+  let dependentDialects = ["ftc::ft::FTDialect"];
+}
+
 def FormKernels : Pass<"ft-form-kernels", "mlir::ModuleOp"> {
   let summary = "Group ops into kernels";
   let description = [{
@@ -71,9 +87,10 @@ def VerifyPhase : Pass<"ft-verify-phase", "mlir::ModuleOp"> {
   let summary = "Check what a phase promises, and report every offender";
   let description = [{
     `forward`: one `@forward` from tokens to a scalar loss. `bypasses`: besides, no adapter is left.
-    `lowered`: besides, no bypass is left. `backward`: entry points only. `kernels`: besides, every
-    value op is inside a kernel. Every op that is left behind is an error of its own, and an unknown
-    phase is one.
+    `lowered`: besides, no bypass is left. `backward`: entry points only. `precision`: besides, where
+    the module has a compute dtype, hidden states are in it and each product's factors are in one
+    dtype. `kernels`: besides, every value op is inside a kernel. Every op that is left behind is an
+    error of its own, and an unknown phase is one.
   }];
   let options = [Option<"phase", "phase", "std::string", "\"forward\"", "Which phase has ended">];
   let dependentDialects = ["ftc::ft::FTDialect"];

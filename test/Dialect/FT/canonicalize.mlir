@@ -101,3 +101,28 @@ func.func @effects(%x: tensor<2xf32>) {
   ft.commit @p, %x : tensor<2xf32>
   return
 }
+
+// A cast to the same type goes; one through a narrower type rounds.
+// CHECK-LABEL: func.func @casts(
+// CHECK-SAME: %[[x:.*]]: tensor<2x3xf32>)
+func.func @casts(%x: tensor<2x3xf32>) -> (tensor<2x3xf32>, tensor<2x3xf32>) {
+  // CHECK-NEXT: %[[n:.*]] = ft.cast %[[x]] : tensor<2x3xf32> to tensor<2x3xbf16>
+  // CHECK-NEXT: %[[w:.*]] = ft.cast %[[n]] : tensor<2x3xbf16> to tensor<2x3xf32>
+  // CHECK-NEXT: return %[[x]], %[[w]]
+  %0 = ft.cast %x : tensor<2x3xf32> to tensor<2x3xf32>
+  %1 = ft.cast %x : tensor<2x3xf32> to tensor<2x3xbf16>
+  %2 = ft.cast %1 : tensor<2x3xbf16> to tensor<2x3xf32>
+  return %0, %2 : tensor<2x3xf32>, tensor<2x3xf32>
+}
+
+// A product that takes a scale in keeps its result's type.
+// CHECK-LABEL: func.func @scaled_product(
+func.func @scaled_product(%x: tensor<4x2xbf16>, %y: tensor<4x3xbf16>) -> (tensor<2x3xf32>, tensor<2x3xf32>) {
+  // CHECK-DAG: ft.matmul %{{.*}} transpose_lhs site("w") scaled 2.000000e+00 to f32
+  // CHECK-DAG: ft.matmul %{{.*}} transpose_lhs site("v") scaled 3.000000e+00 to f32
+  %0 = ft.matmul %x, %y transpose_lhs site("w") to f32 : tensor<4x2xbf16>, tensor<4x3xbf16>
+  %1 = ft.scale %0 by 2.0 : tensor<2x3xf32>
+  %2 = ft.scale %x by 3.0 : tensor<4x2xbf16>
+  %3 = ft.matmul %2, %y transpose_lhs site("v") to f32 : tensor<4x2xbf16>, tensor<4x3xbf16>
+  return %1, %3 : tensor<2x3xf32>, tensor<2x3xf32>
+}

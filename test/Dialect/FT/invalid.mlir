@@ -62,12 +62,12 @@ ft.parameter @p : tensor<2xf32> role(trainable) storage(dense<bf16>) init("file"
 
 // -----
 
-// expected-error @+1 {{expected one of [base, trainable, moment1, moment2, accumulator, table] for what a tensor that outlives a step is for, got: frozen}}
+// expected-error @+1 {{expected one of [base, trainable, moment1, moment2, accumulator, table, shadow] for what a tensor that outlives a step is for, got: frozen}}
 ft.parameter @p : tensor<2xf32> role(frozen) storage(dense<bf16>) init("file")
 
 // -----
 
-// expected-error @+1 {{'ft.parameter' op has unknown init 'ones'; expected file, zeros, kaiming_uniform, normal, rope_cos or rope_sin}}
+// expected-error @+1 {{'ft.parameter' op has unknown init 'ones'; expected file, zeros, kaiming_uniform, normal, rope_cos, rope_sin or master}}
 ft.parameter @p : tensor<2xf32> role(base) storage(dense<bf16>) init("ones")
 
 // -----
@@ -589,3 +589,84 @@ func.func @f(%h: tensor<2x4xf32>, %w: tensor<9x4xf32>, %l: tensor<2xi32>, %s: !f
   %0 = ft.linear_cross_entropy_grad_weight %h, %w, %l, %s, %n, %n site("lm_head") : tensor<2x4xf32>, tensor<9x4xf32>, tensor<2xi32>, !ft.segments<3, 1>, tensor<f32>
   return
 }
+
+// -----
+
+//===-- Precision ---------------------------------------------------------===//
+
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{'ft.cast' op requires the same shape for all operands and results}}
+  %0 = ft.cast %x : tensor<4x8xf32> to tensor<8x4xbf16>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{'ft.cast' op result #0 must be static float tensor of 1 to 2^40 elements, but got 'tensor<4x8xi32>'}}
+  %0 = ft.cast %x : tensor<4x8xf32> to tensor<4x8xi32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x8xf32>, %y: tensor<4x8xbf16>) {
+  // expected-error @+1 {{expected a float element type behind 'to', but got 'tensor<2xf32>'}}
+  %0 = ft.matmul %x, %y transpose_lhs site("q") to tensor<2xf32> : tensor<4x8xf32>, tensor<4x8xbf16>
+  return
+}
+
+// -----
+
+func.func @f(%ids: tensor<4xi32>, %t: tensor<9x8xf32>) {
+  // expected-error @+1 {{expected a float element type behind 'to', but got 'i8'}}
+  %0 = ft.embedding %ids, %t site("embed") to i8 : tensor<4xi32>, tensor<9x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<4x8xbf16>, %w: tensor<9x8xbf16>, %l: tensor<4xi32>, %s: !ft.segments<4, 2>, %inv: tensor<f32>) {
+  // expected-error @+1 {{expected a float element type behind 'to', but got 'index'}}
+  %0 = ft.linear_cross_entropy_grad_weight %h, %w, %l, %s, %inv, %inv site("head") to index : tensor<4x8xbf16>, tensor<9x8xbf16>, tensor<4xi32>, !ft.segments<4, 2>, tensor<f32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x8xbf16>, %k: tensor<4x8xf32>, %s: !ft.segments<4, 2>) {
+  // expected-error @+1 {{'ft.attention' op has queries 'tensor<4x8xbf16>' and keys 'tensor<4x8xf32>'; expected one element type}}
+  %0:2 = ft.attention %q, %k, %k, %s head_dim 4 scale 0.5 site("a") : tensor<4x8xbf16>, tensor<4x8xf32>, !ft.segments<4, 2>
+  return
+}
+
+// -----
+
+// expected-error @+1 {{'ft.parameter' op has role trainable and init 'master'; a shadow, and nothing else, starts as its master}}
+ft.parameter @p : tensor<2xf32> role(trainable) storage(dense<f32>) init("master")
+
+// -----
+
+// expected-error @+1 {{'ft.parameter' op has role shadow and init 'zeros'; a shadow, and nothing else, starts as its master}}
+ft.parameter @p.shadow : tensor<2xbf16> role(shadow) storage(dense<bf16>) init("zeros")
+
+// -----
+
+// expected-error @+1 {{'ft.parameter' op is a shadow, whose name is its master's and .shadow}}
+ft.parameter @p : tensor<2xbf16> role(shadow) storage(dense<bf16>) init("master")
+
+// -----
+
+// expected-error @+1 {{'ft.parameter' op is a shadow of type 'tensor<2xf32>' in storage #ft.dense<bf16>; expected one element type}}
+ft.parameter @p.shadow : tensor<2xf32> role(shadow) storage(dense<bf16>) init("master")
+
+// -----
+
+// expected-error @+1 {{'ft.parameter' op is the shadow of @p, which is no trainable parameter of its shape}}
+ft.parameter @p.shadow : tensor<2xbf16> role(shadow) storage(dense<bf16>) init("master")
+
+// -----
+
+ft.parameter @p : tensor<3xf32> role(trainable) storage(dense<f32>) init("zeros")
+// expected-error @+1 {{'ft.parameter' op is the shadow of @p, which is no trainable parameter of its shape}}
+ft.parameter @p.shadow : tensor<2xbf16> role(shadow) storage(dense<bf16>) init("master")

@@ -157,6 +157,43 @@ func.func @elementwise(%x: tensor<4x8xf32>, %y: tensor<4x8xf32>, %b: tensor<8xf3
   return
 }
 
+//===-- Precision ---------------------------------------------------------===//
+
+// Results have the dtype of what they are made of, or the one behind `to`; statistics are f32.
+// CHECK-LABEL: func.func @precision(
+// CHECK-SAME: %[[x:.*]]: tensor<4x8xbf16>, %[[w:.*]]: tensor<2x8xf32>, %[[v:.*]]: tensor<8xf32>, %[[ids:.*]]: tensor<4xi32>, %[[segments:.*]]: !ft.segments<4, 2>, %[[inv:.*]]: tensor<f32>)
+func.func @precision(%x: tensor<4x8xbf16>, %w: tensor<2x8xf32>, %v: tensor<8xf32>, %ids: tensor<4xi32>, %segments: !ft.segments<4, 2>, %inv: tensor<f32>) {
+  // CHECK-NEXT: %cast = ft.cast %[[w]] : tensor<2x8xf32> to tensor<2x8xbf16>
+  %0 = ft.cast %w : tensor<2x8xf32> to tensor<2x8xbf16>
+  // CHECK-NEXT: %q = ft.linear %[[x]], %cast site("q") : tensor<4x8xbf16>, tensor<2x8xbf16>
+  %1 = ft.linear %x, %0 site("q") : tensor<4x8xbf16>, tensor<2x8xbf16>
+  // CHECK-NEXT: %dX_q = ft.matmul %q, %[[w]] site("q") : tensor<4x2xbf16>, tensor<2x8xf32>
+  %2 = ft.matmul %1, %w site("q") : tensor<4x2xbf16>, tensor<2x8xf32>
+  // CHECK-NEXT: %dW_q = ft.matmul %q, %dX_q transpose_lhs site("q") scaled 2.000000e+00 to f32 : tensor<4x2xbf16>, tensor<4x8xbf16>
+  %3 = ft.matmul %1, %2 transpose_lhs site("q") scaled 2.0 to f32 : tensor<4x2xbf16>, tensor<4x8xbf16>
+  // CHECK-NEXT: %sum = ft.add %dW_q, %[[w]] : tensor<2x8xf32>
+  %4 = ft.add %3, %w : tensor<2x8xf32>
+  // CHECK-NEXT: %embed = ft.embedding %[[ids]], %[[w]] site("embed") to bf16 : tensor<4xi32>, tensor<2x8xf32>
+  %5 = ft.embedding %ids, %w site("embed") to bf16 : tensor<4xi32>, tensor<2x8xf32>
+  // CHECK-NEXT: %norm, %norm_rstd = ft.rms_norm %embed, %[[v]] eps 1.000000e-05 site("norm") : tensor<4x8xbf16>, tensor<8xf32>
+  %6:2 = ft.rms_norm %5, %v eps 1.0e-5 site("norm") : tensor<4x8xbf16>, tensor<8xf32>
+  // CHECK-NEXT: %dX_norm = ft.rms_norm_grad %norm, %norm, %[[v]], %norm_rstd site("norm") : tensor<4x8xbf16>, tensor<8xf32>, tensor<4xf32>
+  %7 = ft.rms_norm_grad %6#0, %6#0, %v, %6#1 site("norm") : tensor<4x8xbf16>, tensor<8xf32>, tensor<4xf32>
+  // CHECK-NEXT: %attn, %attn_lse = ft.attention %[[x]], %[[x]], %[[x]], %[[segments]] head_dim 4 scale 5.000000e-01 site("attn") : tensor<4x8xbf16>, tensor<4x8xbf16>, !ft.segments<4, 2>
+  %8:2 = ft.attention %x, %x, %x, %segments head_dim 4 scale 0.5 site("attn") : tensor<4x8xbf16>, tensor<4x8xbf16>, !ft.segments<4, 2>
+  // CHECK-NEXT: %sum_0 = ft.add %attn_lse, %attn_lse : tensor<4x2xf32>
+  %9 = ft.add %8#1, %8#1 : tensor<4x2xf32>
+  // CHECK-NEXT: %biased = ft.bias_add %attn, %[[v]] : tensor<4x8xbf16>, tensor<8xf32>
+  %10 = ft.bias_add %8#0, %v : tensor<4x8xbf16>, tensor<8xf32>
+  // CHECK-NEXT: %loss = ft.linear_cross_entropy %biased, %cast, %[[ids]], %[[segments]], %[[inv]] site("head") : tensor<4x8xbf16>, tensor<2x8xbf16>, tensor<4xi32>, !ft.segments<4, 2> -> tensor<f32>
+  %11 = ft.linear_cross_entropy %10, %0, %ids, %segments, %inv site("head") : tensor<4x8xbf16>, tensor<2x8xbf16>, tensor<4xi32>, !ft.segments<4, 2> -> tensor<f32>
+  // CHECK-NEXT: %dW_head = ft.linear_cross_entropy_grad_weight %biased, %cast, %[[ids]], %[[segments]], %[[inv]], %loss site("head") to f32 : tensor<4x8xbf16>, tensor<2x8xbf16>, tensor<4xi32>, !ft.segments<4, 2>, tensor<f32>
+  %12 = ft.linear_cross_entropy_grad_weight %10, %0, %ids, %segments, %inv, %11 site("head") to f32 : tensor<4x8xbf16>, tensor<2x8xbf16>, tensor<4xi32>, !ft.segments<4, 2>, tensor<f32>
+  // CHECK-NEXT: %sum_1 = ft.add %dW_head, %dW_q : tensor<2x8xf32>
+  %13 = ft.add %12, %3 : tensor<2x8xf32>
+  return
+}
+
 //===-- Products ----------------------------------------------------------===//
 
 // CHECK-LABEL: func.func @products(

@@ -8,6 +8,10 @@
 #include <cstdio>
 #include <cstdlib>
 
+#ifdef FTC_ON_CPU_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace ftc_on_cpu {
 
 namespace {
@@ -24,35 +28,33 @@ Fiber &fiberFor(const char *what) {
   return *fiber;
 }
 
-[[noreturn]] void failAt(const char *file, int line, const std::string &what) {
+/// The engine of the fiber that made a mistake; without one the program ends.
+Engine &engineFor(const char *mistake) {
   Fiber *fiber = currentFiber();
   if (!fiber)
-    outside(what.c_str());
-  fiber->engine->fail({file, line}, what);
-}
-
-std::string bytesText(size_t bytes) {
-  return std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes");
+    outside(mistake);
+  return *fiber->engine;
 }
 
 } // namespace
 
 const Thread &self() { return fiberFor("threadIdx, blockIdx, blockDim, gridDim or FTC_SHARED"); }
 
-void fail(const char *message, const char *file, int line) { failAt(file, line, message); }
+void fail(const char *message, const char *file, int line) {
+  engineFor(message).fail({file, line}, "%s", message);
+}
 
 void misaligned(const void *address, size_t bytes, const char *file, int line) {
-  failAt(file, line,
-         "misaligned access: the address is " +
-             bytesText(reinterpret_cast<uintptr_t>(address) % bytes) + " beyond a multiple of " +
-             std::to_string(bytes));
+  engineFor("a misaligned access")
+      .fail({file, line}, "misaligned access: the address is %zu bytes beyond a multiple of %zu",
+            reinterpret_cast<uintptr_t>(address) % bytes, bytes);
 }
 
 void checkRange(const void *address, size_t bytes, const char *file, int line) {
   Fiber &fiber = fiberFor("checkRange");
   Engine &engine = *fiber.engine;
   if (!engine.mayTouch(fiber, address, bytes))
-    failAt(file, line, engine.describeOutside(address, bytes));
+    engine.fail({file, line}, "%s", engine.describeOutside(address, bytes));
 }
 
 void blockBarrier(const char *file, int line) {
@@ -69,10 +71,10 @@ void copyAsync(void *shared, const void *global, unsigned bytes, bool valid, con
                int line) {
   Fiber &fiber = fiberFor("cp.async");
   if (bytes != 4 && bytes != 8 && bytes != 16)
-    failAt(file, line, "cp.async of " + bytesText(bytes) + "; it copies 4, 8 or 16");
+    fiber.engine->fail({file, line}, "cp.async of %u bytes; it copies 4, 8 or 16", bytes);
   checkAligned(shared, bytes, file, line);
   if (!fiber.engine->sharedMemory().contains(shared, bytes))
-    failAt(file, line, "cp.async to an address outside the block's shared memory");
+    fail("cp.async to an address outside the block's shared memory", file, line);
   if (valid) {
     checkAligned(global, bytes, file, line);
     checkRange(global, bytes, file, line);
@@ -115,14 +117,25 @@ bool isRegistered(const void *address, size_t bytes) {
 // What a thread may touch
 //===----------------------------------------------------------------------===//
 
+static bool isLocal(const Fiber &fiber, const void *address) {
+#ifdef FTC_ON_CPU_ASAN
+  // Where it keeps the variables that it watches.
+  void *watched = __asan_get_current_fake_stack();
+  if (watched &&
+      __asan_addr_is_in_fake_stack(watched, const_cast<void *>(address), nullptr, nullptr))
+    return true;
+#endif
+  const char *byte = static_cast<const char *>(address);
+  return byte >= fiber.stack->bottom && byte < fiber.stack->bottom + Stack::bytes;
+}
+
 bool Engine::mayTouch(const Fiber &fiber, const void *address, size_t bytes) {
   if (lastRange.contains(reinterpret_cast<uintptr_t>(address), bytes) &&
       lastGeneration == Registry::instance().generation())
     return true;
   if (shared.contains(address, bytes))
     return true;
-  const char *byte = static_cast<const char *>(address);
-  if (byte >= fiber.stack->bottom && byte < fiber.stack->bottom + Stack::bytes)
+  if (isLocal(fiber, address))
     return true;
   if (shared.isAround(address))
     return false;
@@ -138,13 +151,17 @@ bool Engine::mayTouch(const Fiber &fiber, const void *address, size_t bytes) {
   return true;
 }
 
-std::string Engine::describeOutside(const void *address, size_t bytes) const {
-  std::string text = bytes ? "access to " + bytesText(bytes) + " " : "access ";
+const char *Engine::describeOutside(const void *address, size_t bytes) {
+  words = "access ";
+  if (bytes)
+    words += "to " + std::to_string(bytes) + (bytes == 1 ? " byte " : " bytes ");
   if (shared.isAround(address))
-    return text + "at offset " +
-           std::to_string(static_cast<const unsigned char *>(address) - shared.begin()) +
-           " of shared memory, which has " + bytesText(shared.size());
-  return text + "at " + Registry::instance().describe(reinterpret_cast<uintptr_t>(address));
+    words += "at offset " +
+             std::to_string(static_cast<const unsigned char *>(address) - shared.begin()) +
+             " of shared memory, which has " + std::to_string(shared.size()) + " bytes";
+  else
+    words += "at " + Registry::instance().describe(reinterpret_cast<uintptr_t>(address));
+  return words.c_str();
 }
 
 } // namespace ftc_on_cpu

@@ -4,6 +4,7 @@
 //===----------------------------------------------------------------------===//
 #include "engine/Engine.h"
 
+#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 
@@ -23,8 +24,6 @@ void enterStack() { running->engine->run(); }
 uint32_t bit(unsigned index) { return 1u << index; }
 unsigned lowest(uint32_t bits) { return static_cast<unsigned>(__builtin_ctz(bits)); }
 unsigned highest(uint32_t bits) { return 31 - static_cast<unsigned>(__builtin_clz(bits)); }
-
-std::string threadText(unsigned thread) { return "thread " + std::to_string(thread); }
 
 } // namespace
 
@@ -196,12 +195,12 @@ void Engine::yield() {
   if (next == from)
     return;
   if (!next)
-    fail(from->place, deadlock());
+    fail(from->place, "%s", deadlock());
   transfer(from, next);
 }
 
-std::string Engine::deadlock() const {
-  std::string text = "deadlock:";
+const char *Engine::deadlock() {
+  words = "deadlock:";
   const Fiber *last = nullptr;
   unsigned groups = 0;
   for (unsigned i = 0; i < current->threads && groups < 4; ++i) {
@@ -210,13 +209,13 @@ std::string Engine::deadlock() const {
       continue;
     if (last && last->operation == fiber.operation && last->place == fiber.place)
       continue;
-    text += (groups++ ? "; " : " ") + threadText(i) + " waits in " + fiber.operation + " at " +
-            fiber.place.text();
+    words += (groups++ ? "; thread " : " thread ") + std::to_string(i) + " waits in " +
+             fiber.operation + " at " + fiber.place.text();
     last = &fiber;
   }
   if (done)
-    text += "; " + std::to_string(done) + " threads have returned";
-  return text;
+    words += "; " + std::to_string(done) + " threads have returned";
+  return words.c_str();
 }
 
 const Fiber *Engine::firstExited() const {
@@ -232,19 +231,32 @@ void Engine::exit(Fiber &fiber) {
     fail(fiber.copies.front().place,
          "the thread returns before this cp.async is done; wait for its group");
   if (waiting)
-    fail(barrierFirst->place, "barrier divergence: " + threadText(barrierFirst->number()) +
-                                  " waits here in __syncthreads and this thread has returned");
+    fail(barrierFirst->place,
+         "barrier divergence: thread %u waits here in __syncthreads and this thread has returned",
+         barrierFirst->number());
   if (warp.arrived && warp.mask & bit(fiber.lane))
-    fail(warp.place, std::string("warp divergence: ") + warp.operation +
-                         " waits here for this thread, which has returned");
+    fail(warp.place, "warp divergence: %s waits here for this thread, which has returned",
+         warp.operation);
   warp.exited |= bit(fiber.lane);
   ++done;
 }
 
-void Engine::fail(Place place, const std::string &what) {
+void Engine::fail(Place place, const char *format, ...) {
   Fiber *fiber = running;
-  message = place.text() + ": kernel " + current->kernel.name + ", block " +
-            std::to_string(block.index.x) + ", " + threadText(fiber->number()) + ": " + what;
+  char text[1024];
+  va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  message = place.text();
+  message += ": kernel ";
+  message += current->kernel.name;
+  message += ", block ";
+  message += std::to_string(block.index.x);
+  message += ", thread ";
+  message += std::to_string(fiber->number());
+  message += ": ";
+  message += text;
   transfer(fiber, nullptr);
   __builtin_trap(); // nobody resumes a block that has failed
 }
@@ -258,14 +270,15 @@ void Engine::barrier(Place place) {
   fiber.place = place;
   fiber.operation = "__syncthreads";
   if (done)
-    fail(place, "barrier divergence: " + threadText(firstExited()->number()) +
-                    " has returned; every thread must reach __syncthreads");
+    fail(place, "barrier divergence: thread %u has returned; every thread must reach __syncthreads",
+         firstExited()->number());
   if (!waiting)
     barrierFirst = &fiber;
   else if (barrierFirst->place != place)
-    fail(place, "barrier divergence: " + threadText(barrierFirst->number()) + " waits at " +
-                    barrierFirst->place.text() +
-                    "; every thread must reach the same __syncthreads");
+    fail(place,
+         "barrier divergence: thread %u waits at %s:%d; every thread must reach the same "
+         "__syncthreads",
+         barrierFirst->number(), barrierFirst->place.file, barrierFirst->place.line);
   if (++waiting == current->threads)
     releaseBarrier();
   yield();
@@ -287,13 +300,12 @@ const WarpSlots &Engine::exchange(unsigned mask, const void *value, size_t bytes
   fiber.place = place;
   fiber.operation = operation;
   if (!(mask & bit(fiber.lane)))
-    fail(place, std::string(operation) + " by a lane outside its own mask");
+    fail(place, "%s by a lane outside its own mask", operation);
   if (bytes > WarpSlots::bytes)
-    fail(place, std::string(operation) + " exchanges more bytes than a slot has");
+    fail(place, "%s exchanges more bytes than a slot has", operation);
   mask &= warp.live;
   if (unsigned gone = mask & warp.exited)
-    fail(place, std::string("warp divergence: ") + operation + " names lane " +
-                    std::to_string(lowest(gone)) + ", which has returned");
+    fail(place, "warp divergence: %s names lane %u, which has returned", operation, lowest(gone));
   while (uint32_t late = warp.arrived ? 0 : warp.unread[warp.parity])
     letRead(warp, lowest(late));
   if (!warp.arrived) {
@@ -301,10 +313,9 @@ const WarpSlots &Engine::exchange(unsigned mask, const void *value, size_t bytes
     warp.operation = operation;
     warp.place = place;
   } else if (warp.mask != mask || warp.place != place || strcmp(warp.operation, operation)) {
-    fail(place, std::string("warp divergence: ") + operation + " here while " +
-                    threadText(fiber.warp * 32 + lowest(warp.arrived)) + " waits in " +
-                    warp.operation + " at " + warp.place.text() +
-                    (warp.mask != mask ? "; their masks differ" : ""));
+    fail(place, "warp divergence: %s here while thread %u waits in %s at %s:%d%s", operation,
+         fiber.warp * 32 + lowest(warp.arrived), warp.operation, warp.place.file, warp.place.line,
+         warp.mask != mask ? "; their masks differ" : "");
   }
   unsigned parity = warp.parity;
   WarpSlots &slots = warp.slots[parity];

@@ -91,13 +91,15 @@ public:
   void barrier(Place place);
   const WarpSlots &exchange(unsigned mask, const void *value, size_t bytes, const char *operation,
                             Place place, bool ordersMemory);
-  /// Ends the launch; the fiber is left as it is.
-  [[noreturn]] void fail(Place place, const std::string &what);
+  /// Ends the launch with a printf text. The fiber is left as it is, so its callers may hold
+  /// nothing that has a destructor.
+  [[noreturn, gnu::format(printf, 3, 4)]] void fail(Place place, const char *format, ...);
   void run(); // the life of a stack: one thread after the other
 
   /// True where a thread may read and write these bytes; the cheap case first.
   bool mayTouch(const Fiber &fiber, const void *address, size_t bytes);
-  std::string describeOutside(const void *address, size_t bytes) const;
+  /// Why not, in words; valid until the next call.
+  const char *describeOutside(const void *address, size_t bytes);
 
   const SharedMemory &sharedMemory() const { return shared; }
 
@@ -110,7 +112,7 @@ private:
   void releaseBarrier();
   void start(Fiber &fiber);
   void transfer(Fiber *from, Fiber *to);
-  std::string deadlock() const;
+  const char *deadlock();
   const Fiber *firstExited() const;
 
   const Launch *current = nullptr;
@@ -129,6 +131,7 @@ private:
   Registry::Range lastRange;
   uint64_t lastGeneration = 0;
   std::string message;
+  std::string words; // parts of a message
 };
 
 /// The fiber that runs on this operating-system thread, or null.

@@ -29,15 +29,14 @@ thread_local Fault lastFault;
 // Runs on the fiber's stack, whose frames nobody needs any more.
 void reportFault() {
   Fiber &fiber = *currentFiber();
-  std::string what;
+  const char *last = "the line is the last one where the thread met others";
   if (lastFault.signal == SIGFPE)
-    what = "integer division by zero or overflow";
-  else if (fiber.stack->guards(lastFault.address))
-    what = "the stack of the thread overflows (" + std::to_string(Stack::bytes / 1024) + " KiB)";
-  else
-    what = fiber.engine->describeOutside(lastFault.address, 0);
-  what += "; the line is the last one where the thread met others";
-  fiber.engine->fail(fiber.place, what);
+    fiber.engine->fail(fiber.place, "integer division by zero or overflow; %s", last);
+  if (fiber.stack->guards(lastFault.address))
+    fiber.engine->fail(fiber.place, "the stack of the thread overflows (%zu KiB); %s",
+                       Stack::bytes / 1024, last);
+  fiber.engine->fail(fiber.place, "%s; %s", fiber.engine->describeOutside(lastFault.address, 0),
+                     last);
 }
 
 void passOn(int signal) {

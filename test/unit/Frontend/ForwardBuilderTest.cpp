@@ -335,9 +335,6 @@ TEST(ForwardBuilder, Refusals) {
         text += "|" + note;
     return text;
   };
-  EXPECT_EQ(refused({}, R"({"bf16": true})"), "train.json:1:10: bf16 compute is not supported by "
-                                              "the cpu target yet, which computes in f32; "
-                                              "remove bf16");
   EXPECT_EQ(
       refused({}, R"({"per_device_train_batch_size": 2, "max_length": 4, "max_segments": 9})"),
       "train.json:1:69: 'max_segments' is 9, but a step has only 8 tokens "

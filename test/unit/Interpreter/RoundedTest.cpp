@@ -120,6 +120,60 @@ TEST(Rounded, ResultsAreOfTheirDtype) {
   EXPECT_LT(relative(sum, exact), 0x1p-8);
 }
 
+TEST(Rounded, CastsRoundToTheirResult) {
+  Program program(R"mlir(
+func.func @f(%a: tensor<3xf32>) -> tensor<3xf32> {
+  %b = ft.cast %a : tensor<3xf32> to tensor<3xbf16>
+  %c = ft.cast %b : tensor<3xbf16> to tensor<3xf32>
+  return %c : tensor<3xf32>
+})mlir");
+  // A tie goes to the even number.
+  HostValue a = vector({1 + 0x1p-8, 1 + 0x3p-8, -1.2345678f});
+  std::vector<double> expected = {1, 1 + 0x1p-6, bf16ToF32(f32ToBf16(-1.2345678f))};
+  for (uint64_t order = 0; order < 4; ++order)
+    EXPECT_EQ(runRounded(program, a, order), expected);
+  EXPECT_EQ(program.run("f", a)->front().data, a.data);
+}
+
+TEST(Rounded, ReadsRoundToTheirType) {
+  Program program(R"mlir(
+ft.parameter @w : tensor<2xf32> role(trainable) storage(dense<f32>) init("zeros")
+ft.parameter @w.shadow : tensor<2xbf16> role(shadow) storage(dense<bf16>) init("master")
+func.func @f() -> tensor<2xf32> {
+  %a = ft.read @w.shadow : tensor<2xbf16>
+  %b = ft.cast %a : tensor<2xbf16> to tensor<2xf32>
+  return %b : tensor<2xf32>
+})mlir");
+  State state;
+  state["w"] = vector({0.1f, 3});
+  copyMasters(*program.module, state);
+  EXPECT_EQ(state["w.shadow"].data, state["w"].data);
+  auto run = [&](bool rounded) {
+    Interpreter interpreter(*program.module, {rounded, 0});
+    return interpreter.runFunction(program.function("f"), {}, state)->front().data;
+  };
+  EXPECT_EQ(run(false), (std::vector<double>{0.1f, 3}));
+  EXPECT_EQ(run(true), (std::vector<double>{bf16ToF32(f32ToBf16(0.1f)), 3}));
+}
+
+// What an op holds between two products of its own is of the values' dtype too: logits here.
+TEST(Rounded, LogitsAreHeldInTheHiddenStatesType) {
+  auto loss = [](StringRef type) {
+    Program program(text(type, R"mlir(
+func.func @f(%h: tensor<2x1xTYPE>, %w: tensor<2x1xTYPE>, %l: tensor<2xi32>,
+             %s: !ft.segments<2, 1>, %i: tensor<f32>) -> tensor<f32> {
+  %0 = ft.linear_cross_entropy %h, %w, %l, %s, %i site("s") : tensor<2x1xTYPE>, tensor<2x1xTYPE>, tensor<2xi32>, !ft.segments<2, 1> -> tensor<f32>
+  return %0 : tensor<f32>
+})mlir"));
+    // Logits 1.0078125^2 = 1.01568603515625 and 0; the nearest in bf16 is 1.015625.
+    return runRounded(program, {matrix(2, 1, {1.0078125, 1}), matrix(2, 1, {1.0078125, 0}),
+                                vector({0, 0}), *makeSegments(2, {0, 2}), scalar(1)})
+        .at(0);
+  };
+  EXPECT_NEAR(loss("f32"), std::log1p(std::exp(-1.01568603515625)), 1e-7);
+  EXPECT_NEAR(loss("bf16"), std::log1p(std::exp(-1.015625)), 1e-7);
+}
+
 TEST(Rounded, KnowsTheLongestSum) {
   Program program(text("f32", kLinear));
   Interpreter interpreter(*program.module);
@@ -167,7 +221,8 @@ TEST(Rounded, EveryOpRuns) {
   std::vector<std::string> names;
   for (const auto &[name, rounds] : run) {
     names.push_back(name);
-    bool copies = name == "ft.embedding" || name == "ft.run_value" || name == "ft.constant";
+    bool copies = name == "ft.embedding" || name == "ft.run_value" || name == "ft.constant" ||
+                  name == "ft.cast";
     EXPECT_TRUE(rounds || copies) << name << " was computed in double";
   }
   Context context;

@@ -27,6 +27,14 @@ static void addElementwise(std::vector<Sample> &all) {
       all.push_back({(op + " " + type).str(),
                      functionOf(llvm::formatv("%a: {0}", type).str(),
                                 llvm::formatv("ft.{0} : {1}", op, type).str(), type)});
+  for (StringRef type : {"tensor<3x4x{0}>", "tensor<{0}>"})
+    all.push_back(
+        {("cast " + type).str(), functionOf("%a: " + llvm::formatv(type.data(), "f64").str(),
+                                            llvm::formatv("ft.cast %a : {0} to {1}",
+                                                          llvm::formatv(type.data(), "f64").str(),
+                                                          llvm::formatv(type.data(), "f32").str())
+                                                .str(),
+                                            {llvm::formatv(type.data(), "f32").str()})});
   all.push_back(
       {"constant", functionOf("", "ft.constant -2.5 : tensor<2x3xf64>", {"tensor<2x3xf64>"})});
   for (StringRef rows : {"1", "4"}) {
@@ -86,6 +94,25 @@ static void addProducts(std::vector<Sample> &all) {
                           ta ? "transpose_lhs " : "", tb ? "transpose_rhs " : "", scaled, a, b);
         all.push_back({op, functionOf(("%a: " + a + ", %b: " + b).str(), op, {"tensor<3x5xf64>"})});
       }
+  // Factors and results of other types.
+  all.push_back({"linear of two types",
+                 functionOf("%x: tensor<4x3xf32>, %w: tensor<2x3xf64>",
+                            "ft.linear %x, %w site(\"s\") : tensor<4x3xf32>, tensor<2x3xf64>",
+                            {"tensor<4x2xf32>"})});
+  for (StringRef transpose : {"", "transpose_lhs "}) {
+    std::string lhs = transpose.empty() ? "tensor<3x4xf32>" : "tensor<4x3xf32>";
+    all.push_back({("matmul of two types " + transpose).str(),
+                   functionOf("%a: " + lhs + ", %b: tensor<4x2xf64>",
+                              ("ft.matmul %a, %b " + transpose + "site(\"s\") to f64 : " + lhs +
+                               ", tensor<4x2xf64>")
+                                  .str(),
+                              {"tensor<3x2xf64>"})});
+  }
+  all.push_back({"embedding to another type",
+                 functionOf("%i: tensor<6xi32>, %t: tensor<4x3xf64>",
+                            "ft.embedding %i, %t site(\"s\") to f32 : tensor<6xi32>, "
+                            "tensor<4x3xf64>",
+                            {"tensor<6x3xf32>"})});
   all.push_back({"embedding", functionOf("%i: tensor<6xi32>, %t: tensor<4x3xf64>",
                                          "ft.embedding %i, %t site(\"s\") : tensor<6xi32>, "
                                          "tensor<4x3xf64>",

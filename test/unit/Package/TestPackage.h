@@ -181,6 +181,7 @@ public:
         memory.parameters += tensor->bytes;
         break;
       case Role::trainable:
+      case Role::shadow:
         memory.trainable += bytes;
         break;
       case Role::accumulator:

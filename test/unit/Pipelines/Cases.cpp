@@ -152,6 +152,18 @@ const std::vector<Case> &ftc::test::allCases() {
   return cases;
 }
 
+const std::vector<Case> &ftc::test::bf16Cases() {
+  static const std::vector<Case> cases = [] {
+    std::vector<Case> cases = allCases();
+    for (Case &one : cases) {
+      one.name += "_in_bf16";
+      one.train += R"(, "bf16": true)";
+    }
+    return cases;
+  }();
+  return cases;
+}
+
 const Case &ftc::test::findCase(const std::string &name) {
   for (const Case &one : allCases())
     if (one.name == name)

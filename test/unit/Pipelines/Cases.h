@@ -35,12 +35,15 @@ struct Case {
   int64_t logitsBytes = 0;                ///< likewise
   std::string dtype = "float32";          ///< of the weights on disk
   std::vector<std::string> disabled = {}; ///< optional passes to leave out
+  std::string target = "cpu";             ///< or `cuda`, which needs a GPU or stand-ins for it
 };
 
 inline void PrintTo(const Case &one, std::ostream *os) { *os << one.name; }
 
 /// Every combination of features that has a path of its own through the passes.
 const std::vector<Case> &allCases();
+/// The same, computed in bf16 (`bf16: true`).
+const std::vector<Case> &bf16Cases();
 /// The case of that name.
 const Case &findCase(const std::string &name);
 

@@ -13,6 +13,7 @@
 #include "ftc/Support/Hash.h"
 #include "ftc/Support/Philox.h"
 #include "ftc/Target/CPU/CPU.h"
+#include "ftc/Target/CUDA/CUDA.h"
 
 #include "mlir/Pass/PassManager.h"
 
@@ -107,6 +108,7 @@ void Experiment::advance(StringRef step) {
   PipelineOptions options;
   options.stopAfter = step.str();
   options.disabled = one.disabled;
+  options.target = one.target;
   options.attentionTile = one.attentionTile;
   options.logitsBytes = one.logitsBytes;
   if (Status status = buildPipeline(manager, *module, options); !status)
@@ -119,13 +121,28 @@ std::vector<uint8_t> Experiment::compile() {
   advance("");
   if (failed)
     return {};
-  FailureOr<cpu::CompiledKernels> kernels = cpu::compileKernels(*module);
-  if (mlir::failed(kernels)) {
-    fail("the kernels could not be compiled");
-    return {};
+  PackageContents contents;
+  contents.target = one.target;
+  if (one.target == "cuda") {
+    FailureOr<std::vector<cuda::SourceFile>> sources = cuda::printKernels(*module);
+    if (mlir::failed(sources)) {
+      fail("the kernels could not be printed");
+      return {};
+    }
+    contents.arch = "sm_90";
+    contents.productWorkspace = cuda::kProductWorkspace;
+    for (const cuda::SourceFile &source : *sources)
+      contents.sources.emplace_back(source.name, source.text);
+  } else {
+    FailureOr<cpu::CompiledKernels> kernels = cpu::compileKernels(*module);
+    if (mlir::failed(kernels)) {
+      fail("the kernels could not be compiled");
+      return {};
+    }
+    contents.arch = "x86-64-v3";
+    contents.code = std::move(kernels->image);
   }
-  FailureOr<std::vector<uint8_t>> bytes =
-      writePackage(*module, PackageContents{"cpu", "x86-64-v3", kernels->image});
+  FailureOr<std::vector<uint8_t>> bytes = writePackage(*module, contents);
   if (mlir::failed(bytes)) {
     fail("the package could not be written");
     return {};
@@ -186,6 +203,7 @@ static double randomElement(ParameterOp parameter, uint64_t seed, uint64_t index
   case Role::base:
   case Role::trainable:
   case Role::table:
+  case Role::shadow:
     break;
   }
   if (type.getRank() == 1)
@@ -208,12 +226,13 @@ static double stored(double value, Type storage) {
 State Experiment::makeState(uint64_t seed) const {
   State state = initState(*module, seed);
   for (ParameterOp parameter : get().getOps<ParameterOp>()) {
-    if (parameter.getRole() == Role::table)
+    if (parameter.getRole() == Role::table || parameter.getRole() == Role::shadow)
       continue;
     auto storage = cast<DenseStorageAttr>(parameter.getStorage()).getElementType();
     for (auto [index, element] : llvm::enumerate(state[parameter.getSymName().str()].data))
       element = stored(randomElement(parameter, seed, index), storage);
   }
+  copyMasters(get(), state);
   return state;
 }
 
@@ -266,7 +285,8 @@ std::vector<double> Experiment::run(StringRef name, const Data &data, const ftc_
     launch::Buffers inputs = launch::makeInputs({run});
     if (!data.empty())
       inputs = launch::makeInputs({ids, labels, *makeSegments(tokens(), bounds, positions), run});
-    FailureOr<launch::Buffers> outputs = launch::runEntry(*module, entry, inputs, state);
+    FailureOr<launch::Buffers> outputs =
+        launch::runEntry(*module, entry, inputs, state, /*roundStores=*/evaluation.rounded);
     if (mlir::failed(outputs)) {
       fail("the interpreter failed at @" + name.str());
       return {};

@@ -64,3 +64,5 @@ TEST_P(Launches, MeanWhatKernelsMean) {
 
 INSTANTIATE_TEST_SUITE_P(Cases, Launches, ::testing::ValuesIn(allCases()),
                          [](const auto &info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(Bf16, Launches, ::testing::ValuesIn(bf16Cases()),
+                         [](const auto &info) { return std::string(info.param.name); });

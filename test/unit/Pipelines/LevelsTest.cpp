@@ -26,8 +26,13 @@ protected:
   void record(Observations &all, const std::string &run, ArrayRef<double> results,
               const State &state) {
     all[run + " results"] = results;
-    for (const auto &[symbol, value] : state)
-      all[run + " " + symbol] = value.data;
+    for (const auto &[symbol, value] : state) {
+      StringRef master = symbol;
+      if (!master.consume_back(kShadowSuffix))
+        all[run + " " + symbol] = value.data;
+      else // exactly its master, since nothing is rounded
+        EXPECT_TRUE(value.data == state.at(master.str()).data) << run << " " << symbol;
+    }
   }
 
   Observations observe(Experiment &program) {
@@ -130,7 +135,8 @@ TEST_P(Levels, Agree) {
   }
 
   Observations expected;
-  for (const char *pass : {"ft-build-backward", "ft-prune-graph", "ft-form-kernels"}) {
+  for (const char *pass :
+       {"ft-build-backward", "ft-prune-graph", "ft-lower-precision", "ft-form-kernels"}) {
     SCOPED_TRACE(pass);
     program.advance(pass);
     ASSERT_TRUE(program.ok());
@@ -199,4 +205,6 @@ TEST_P(Levels, GradientsAreFiniteDifferences) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, Levels, ::testing::ValuesIn(allCases()),
+                         [](const auto &info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(Bf16, Levels, ::testing::ValuesIn(bf16Cases()),
                          [](const auto &info) { return std::string(info.param.name); });

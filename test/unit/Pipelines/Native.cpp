@@ -137,7 +137,7 @@ Native::Native(const ftc_package *package, const State &state, int threads) {
 
 void Native::write(const State &state) {
   for (const ftc_tensor_info &tensor : tensors) {
-    if (tensor.role == FTC_BASE || tensor.role == FTC_TABLE)
+    if (tensor.role == FTC_BASE || tensor.role == FTC_TABLE || tensor.role == FTC_SHADOW)
       continue;
     std::vector<uint8_t> bytes = toBytes(tensor, state.at(tensor.name));
     ftc_error error = {};
@@ -170,6 +170,19 @@ State Native::read() const {
     std::vector<float> numbers(stored.size() / dtypeBytes(dtypeOf(tensor)));
     EXPECT_TRUE(convertToF32(dtypeOf(tensor), stored.data(), numbers.data(), numbers.size()));
     value.data.assign(numbers.begin(), numbers.end());
+  }
+  // A shadow is its master, rounded; where nothing is, as in the interpreter's exact state, its
+  // master.
+  for (const ftc_tensor_info &tensor : tensors) {
+    if (tensor.role != FTC_SHADOW)
+      continue;
+    HostValue &shadow = state[tensor.name];
+    const HostValue &master = state[tensors[tensor.owner].name];
+    std::vector<float> numbers(master.data.begin(), master.data.end());
+    std::vector<uint8_t> rounded(tensor.bytes);
+    EXPECT_TRUE(convertFromF32(dtypeOf(tensor), numbers.data(), rounded.data(), numbers.size()));
+    EXPECT_TRUE(rounded == all[tensor.name]) << tensor.name;
+    shadow = master;
   }
   return state;
 }

@@ -382,6 +382,6 @@ TEST(Phases, EveryNamedPhaseHasACheck) {
     EXPECT_NE(errors, "") << phase;
   }
   EXPECT_EQ(pipelinePhases(),
-            (std::vector<std::string>{"forward", "bypasses", "lowered", "backward", "kernels",
-                                      "launched", "planned"}));
+            (std::vector<std::string>{"forward", "bypasses", "lowered", "backward", "precision",
+                                      "kernels", "launched", "planned"}));
 }
