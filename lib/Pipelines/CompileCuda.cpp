@@ -57,7 +57,7 @@ Result<PackageContents> ftc::cudaContents(ModuleOp module, const CompileOptions 
   PackageContents contents;
   contents.target = options.target;
   const std::vector<std::string> architectures = architecturesOf(options.gpuArch);
-  contents.arch = llvm::join(architectures, ",");
+  contents.arch = architectures.front();
   contents.productWorkspace = cuda::kProductWorkspace;
   for (const cuda::SourceFile &source : *sources)
     contents.sources.emplace_back(source.name, source.text);
