@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 import os
+import shutil
 
 import lit.formats
 
@@ -41,6 +42,13 @@ config.substitutions += [
     ("%models", os.path.join(config.test_source_root, "models")),
     ("%golden", os.path.join(config.test_source_root, "golden")),
     ("%llvm-tools", config.llvm_tools_dir),
+    # Runs a program with stand-ins for CUDA's libraries (test/cuda/README.md); what they compile is
+    # kept, so that equal kernels are compiled once.
+    ("%on_cuda", "env FTC_CUDA_LIBRARY_PATH={0}/stand-ins FTC_STANDIN_CACHE={0}/cache".format(
+        os.path.join(config.test_exec_root, "cuda"))),
+    ("%cuda_lib", os.path.join(config.test_exec_root, "cuda", "lib")),
+    ("%cuda", os.path.join(config.test_source_root, "cuda")),
+    ("%dev", os.path.join(config.ftc_source_dir, "tools", "dev")),
 ]
 
 # Features, for REQUIRES: lines.
@@ -60,7 +68,12 @@ except OSError:
 if {"avx2", "fma", "bmi2", "f16c"} <= flags:
     config.available_features.add("x86-64-v3")
 
+# NVIDIA's compilers; tests of what they make of printed code are unsupported without them.
+cuda_home = os.environ.get("CUDA_HOME", "/usr/local/cuda")
+if shutil.which("nvcc") or shutil.which("nvcc", path=os.path.join(cuda_home, "bin")):
+    config.available_features.add("nvcc")
+
 config.environment["LC_ALL"] = "C.UTF-8"
-for name in ["OPENBLAS_CORETYPE", "HOME", "TMPDIR", "FTC_MUTANT"]:
+for name in ["OPENBLAS_CORETYPE", "HOME", "TMPDIR", "FTC_MUTANT", "CUDA_HOME"]:
     if name in os.environ:
         config.environment[name] = os.environ[name]

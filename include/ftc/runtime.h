@@ -92,11 +92,15 @@ ftc_code ftc_package_tensor(const ftc_package *package, size_t index, ftc_tensor
 
 typedef struct ftc_options {
   uint32_t struct_size; /* sizeof(ftc_options) */
-  int32_t threads;      /* 0: as many as the process may use */
+  int32_t threads;      /* of target "cpu"; 0: as many as the process may use */
 } ftc_options;
 
 /* Allocates arena, state and scratch, all that a step will ever need; loads the code. The package
-   must outlive the instance. */
+   must outlive the instance. A package of target "cuda" takes the GPU of the calling thread's CUDA
+   context or, without one, the first, and allocates its base tensors there too. Its libraries are
+   loaded now: libcuda.so.1; libcublasLt.so.13 for products; libnvrtc.so.13 where no cubin fits the
+   GPU. FTC_CUDA_LIBRARY_PATH names folders (separated by ':') that are searched first. With
+   FTC_CUDA_SYNC=1 it waits for each launch, so that an error names the one that failed. */
 ftc_code ftc_instance_create(const ftc_package *package, const ftc_options *options,
                              ftc_instance **instance, ftc_error *error);
 void ftc_instance_free(ftc_instance *instance);
@@ -107,7 +111,8 @@ void ftc_instance_free(ftc_instance *instance);
 ftc_code ftc_bind_directory(ftc_instance *instance, const char *directory, ftc_error *error);
 
 /* Binds one base tensor to the caller's memory, or fills a trainable one from it. For a base tensor
-   the memory must stay valid and unchanged, and start at a multiple of its element size. */
+   the memory must stay valid and unchanged, and start at a multiple of its element size; a GPU
+   copies it. */
 ftc_code ftc_bind_tensor(ftc_instance *instance, const char *name, ftc_dtype dtype, size_t rank,
                          const int64_t *shape, const void *data, ftc_error *error);
 
@@ -171,7 +176,8 @@ typedef struct ftc_result {
 ftc_code ftc_run_entry(ftc_instance *instance, const char *entry, const ftc_batch *batch,
                        const ftc_run *run, ftc_result *result, ftc_error *error);
 
-/* Bytes that the instance allocated, as planned by the package: arena + state + scratch. */
+/* Bytes that the instance allocated, as planned by the package: arena + state + scratch; on a GPU
+   also base tensors, tables of batched launches and pinned memory of the host. */
 uint64_t ftc_instance_bytes(const ftc_instance *instance);
 
 #ifdef __cplusplus

@@ -203,8 +203,9 @@ void EntryBuilder::launch(const KernelSpec &spec, const LaunchSite &site, ValueR
     int64_t size = launch::getBufferBytes(cast<MemRefType>(operand.getType()));
     bytes += arg.getAccess() == launch::Access::readwrite ? 2 * size : size;
   }
-  auto op = launch::LaunchOp::create(builder, site.loc, kernels.get(spec, site.loc).getValue(),
-                                     site.site, site.grid, site.flops, bytes, operands);
+  auto op =
+      launch::LaunchOp::create(builder, site.loc, kernels.get(spec, site.loc).getValue(), site.site,
+                               site.grid, site.flops, bytes, /*batch=*/1, operands);
   if (!firstLaunch)
     firstLaunch = op;
 }

@@ -47,7 +47,8 @@ std::string ftc::describeBody(ft::KernelOp kernel) {
       if (attribute.getName() != "site")
         os << attribute.getName().getValue() << '=' << attribute.getValue() << ' ';
     for (Value result : op.getResults()) {
-      os << result.getType() << ' ';
+      // The shape is the arguments' to say: a flat map is the same for every length.
+      os << cast<RankedTensorType>(result.getType()).getElementType() << ' ';
       number(result);
     }
     os << ')';

@@ -311,6 +311,7 @@ void observeTile(Formed &formed, int64_t chosen) {
     if (tile > 0 && tile <= std::max(chosen, formed.tokens()))
       sizes.insert(tile);
   std::vector<Candidate> candidates;
+  candidates.reserve(sizes.size());
   for (int64_t tile : sizes)
     candidates.push_back({std::to_string(tile) + " rows",
                           tile == chosen ? "the option attention-tile" : "not what the option says",

@@ -83,11 +83,11 @@ private:
         continue;
       auto kernel = symbols.lookup<KernelOp>(launch.getKernel());
       for (auto [index, operand] : llvm::enumerate(launch.getOperands()))
-        if (kernel.getArg(index).getAccess() != Access::write)
+        if (kernel.getArg(index % kernel.getNumArgs()).getAccess() != Access::write)
           read(operand, "the launch at site \"" + launch.getSite() + "\"");
       for (auto [index, operand] : llvm::enumerate(launch.getOperands())) {
         int64_t offset;
-        if (kernel.getArg(index).getAccess() != Access::read)
+        if (kernel.getArg(index % kernel.getNumArgs()).getAccess() != Access::read)
           written.insert(getBase(operand, offset));
       }
     }

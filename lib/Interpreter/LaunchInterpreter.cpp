@@ -153,28 +153,30 @@ private:
     auto kernel = symbols.lookup<KernelOp>(op.getKernel());
     if (!kernel)
       return op.emitOpError("runs @") << op.getKernel() << ", which is no kernel of the module";
-    SmallVector<Buffer> operands;
+    SmallVector<Buffer> all;
     for (Value operand : op.getOperands()) {
-      operands.push_back(buffers.lookup(operand));
-      if (failed(checkInside(op, operands.back())))
+      all.push_back(buffers.lookup(operand));
+      if (failed(checkInside(op, all.back())))
         return failure();
     }
-    if (operands.size() != kernel.getNumArgs())
-      return op.emitOpError("has ")
-             << operands.size() << " operands for " << kernel.getNumArgs() << " arguments";
-    for (unsigned i = 0; i < operands.size(); ++i)
+    unsigned args = kernel.getNumArgs();
+    if (all.size() != args * op.getBatch())
+      return op.emitOpError("has ") << all.size() << " operands for " << args << " arguments";
+    for (unsigned i = 0; i < all.size(); ++i)
       for (unsigned j = 0; j < i; ++j)
-        if (operands[i].overlaps(operands[j]) && (kernel.getArg(i).getAccess() != Access::read ||
-                                                  kernel.getArg(j).getAccess() != Access::read))
+        if (all[i].overlaps(all[j]) && (kernel.getArg(i % args).getAccess() != Access::read ||
+                                        kernel.getArg(j % args).getAccess() != Access::read))
           return op.emitOpError("at site \"")
                  << op.getSite() << "\" has operands " << j << " and " << i
                  << " on the same bytes, and one is written; expected buffers apart";
-    if (failed(runKernel(kernel, op.getGrid(), operands)))
-      return failure();
+    for (int64_t i = 0; i < (int64_t)op.getBatch(); ++i)
+      if (failed(runKernel(kernel, op.getGroupGrid(kernel, i),
+                           ArrayRef<Buffer>(all).slice(i * args, args))))
+        return failure();
     if (roundStores)
-      for (unsigned i = 0; i < operands.size(); ++i)
-        if (kernel.getArg(i).getAccess() != Access::read)
-          round(operands[i]);
+      for (unsigned i = 0; i < all.size(); ++i)
+        if (kernel.getArg(i % args).getAccess() != Access::read)
+          round(all[i]);
     return success();
   }
 

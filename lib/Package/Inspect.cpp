@@ -88,9 +88,35 @@ Value kernelsValue(const package::Package &root) {
         .set("flops", use.flops)
         .set("bytes", use.bytes)
         .set("launches", std::move(launches));
+    if (isCuda(root) && kernel.symbol())
+      value.set("threads", kernel.threads())
+          .set("items", kernel.items())
+          .set("shared_bytes", kernel.shared_bytes())
+          .set("blocks", use.blocks)
+          .set("batch", use.batch);
     list.push(std::move(value));
   }
   return list;
+}
+
+Value cudaValue(const package::Package &root) {
+  Value sources = Value::array(), cubins = Value::array();
+  for (const package::File *source : *root.sources()) {
+    Value one = Value::object();
+    one.set("name", source->name()->string_view()).set("bytes", source->text()->size());
+    sources.push(std::move(one));
+  }
+  if (root.cubins())
+    for (const package::Cubin *cubin : *root.cubins()) {
+      Value one = Value::object();
+      one.set("arch", cubin->arch()->string_view()).set("bytes", cubin->code()->size());
+      cubins.push(std::move(one));
+    }
+  Value value = Value::object();
+  value.set("sources", std::move(sources))
+      .set("cubins", std::move(cubins))
+      .set("product_workspace", root.product_workspace());
+  return value;
 }
 
 Value tensorsValue(const package::Package &root) {
@@ -186,6 +212,8 @@ std::string inspectJson(const Package &package) {
       .set("collectives", Value::array())
       .set("tensors", tensorsValue(root))
       .set("files", filesValue(root));
+  if (isCuda(root))
+    value.set("cuda", cudaValue(root));
   Value provenance = Value::object();
   provenance.set("compiler", root.compiler()->string_view())
       .set("format_version", root.format_version())

@@ -64,7 +64,9 @@ void memoryText(const package::Package &root, std::string &text) {
     uint64_t bytes;
     const char *what;
   };
-  const Row rows[] = {{"parameters", memory.parameters(), "base weights as stored, mapped"},
+  const Row rows[] = {{"parameters", memory.parameters(),
+                       isCuda(root) ? "base weights as stored, copied to the GPU"
+                                    : "base weights as stored, mapped"},
                       {"trainable", memory.trainable(), "what is trained"},
                       {"gradients", memory.gradients(), "accumulators"},
                       {"optimizer", memory.optimizer(), "moments"},
@@ -72,7 +74,8 @@ void memoryText(const package::Package &root, std::string &text) {
                       {"peak", memory.peak(), "the sum of all above"},
                       {"tables", memory.tables(), "of the arena; constants made at load"},
                       {"saved activations", memory.saved_activations(), "of the arena"},
-                      {"workspace", memory.workspace(), "scratch of each thread, apart"}};
+                      {"workspace", memory.workspace(),
+                       isCuda(root) ? "of products, apart" : "scratch of each thread, apart"}};
   text += "\nMemory\n";
   for (const Row &row : rows)
     append(text, "  %-18s %12s %16llu B  %s\n", row.name, humanBytes(row.bytes).c_str(),
@@ -136,6 +139,50 @@ void kernelsText(const package::Package &root, std::string &text) {
            static_cast<unsigned long long>(rest.count), humanCount(rest.flops).c_str(),
            share(rest.flops, flops), humanBytes(rest.bytes).c_str());
   }
+}
+
+/// The kernels of the same table with the most blocks of threads first.
+void launchShapesText(const package::Package &root, std::string &text) {
+  std::vector<KernelUse> uses = kernelUses(root);
+  uses.erase(std::remove_if(uses.begin(), uses.end(),
+                            [&](const KernelUse &use) {
+                              return use.count == 0 || root.kernels()->Get(use.kernel)->gemm();
+                            }),
+             uses.end());
+  std::sort(uses.begin(), uses.end(), [](const KernelUse &a, const KernelUse &b) {
+    return std::tie(b.bytes, a.kernel) < std::tie(a.bytes, b.kernel);
+  });
+  append(
+      text,
+      "\nLaunch shapes: largest launches of %zu kernels, by bytes\n  %-42s %10s %7s %9s %12s %6s\n",
+      uses.size(), "", "blocks", "threads", "items", "shared", "batch");
+  for (size_t i = 0; i < std::min(uses.size(), kernelsShown); ++i) {
+    const package::Kernel &kernel = *root.kernels()->Get(uses[i].kernel);
+    append(text, "  %-42s %10llu %7u %9lld %12s %6u\n",
+           shortened(kernel.name()->string_view(), 42).c_str(),
+           static_cast<unsigned long long>(uses[i].blocks), kernel.threads(),
+           static_cast<long long>(kernel.items()), humanBytes(kernel.shared_bytes()).c_str(),
+           uses[i].batch);
+  }
+  if (uses.size() > kernelsShown)
+    text += "  and " + std::to_string(uses.size() - kernelsShown) + " more (--json shows all)\n";
+}
+
+/// `2 sources of 31.20 KiB, cubins for sm_80 (40.10 KiB), sm_90 (42.30 KiB)`
+std::string deviceCodeText(const package::Package &root) {
+  uint64_t bytes = 0;
+  for (const package::File *source : *root.sources())
+    bytes += source->text()->size();
+  std::string text =
+      std::to_string(root.sources()->size()) + " sources of " + humanBytes(bytes) + ", ";
+  if (!root.cubins() || root.cubins()->size() == 0)
+    return text + "no cubins: compiled when it is loaded";
+  const char *separator = "cubins for ";
+  for (const package::Cubin *cubin : *root.cubins()) {
+    text += separator + cubin->arch()->str() + " (" + humanBytes(cubin->code()->size()) + ')';
+    separator = ", ";
+  }
+  return text;
 }
 
 /// Appends words with line breaks before column 100; continued lines are indented by `indent`.
@@ -278,6 +325,11 @@ std::string inspectText(const Package &package) {
          root.target()->c_str(), shortened(root.arch()->string_view(), 30).c_str(),
          shortened(root.compiler()->string_view(), 30).c_str(), humanBytes(package.size()).c_str(),
          humanBytes(root.code() ? root.code()->size() : 0).c_str());
+  if (isCuda(root)) {
+    text += "  device code:";
+    appendWrapped(text, deviceCodeText(root), 4);
+    text += '\n';
+  }
   append(text,
          "  a step takes %lld tokens (%lld x %lld) in at most %lld segments; vocabulary %lld\n",
          static_cast<long long>(root.tokens()), static_cast<long long>(root.batch()),
@@ -286,6 +338,8 @@ std::string inspectText(const Package &package) {
   memoryText(root, text);
   entriesText(root, text);
   kernelsText(root, text);
+  if (isCuda(root))
+    launchShapesText(root, text);
   passesText(root, text);
   return text;
 }

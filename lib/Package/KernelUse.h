@@ -23,6 +23,8 @@ struct KernelUse {
   uint32_t kernel = 0;
   uint64_t count = 0, flops = 0, bytes = 0; ///< in the representative entry point
   std::vector<uint64_t> launches;           ///< of each entry point
+  uint64_t blocks = 0;                      ///< of its largest launch there; CUDA
+  uint32_t batch = 0;                       ///< groups of that
 };
 
 /// One for each kernel, in the order of the package.
@@ -42,6 +44,11 @@ inline std::vector<KernelUse> kernelUses(const package::Package &root) {
       ++use.count;
       use.flops += launch->flops();
       use.bytes += launch->bytes();
+      const package::Kernel &kernel = *root.kernels()->Get(launch->kernel());
+      if (uint64_t blocks = launchBlocks(kernel, *launch); blocks > use.blocks) {
+        use.blocks = blocks;
+        use.batch = launch->batch();
+      }
     }
   return uses;
 }

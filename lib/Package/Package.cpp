@@ -119,6 +119,21 @@ uint64_t cpuScratchBytes(const package::Package &package) {
   return alignedBytes(bytes);
 }
 
+bool isCuda(const package::Package &package) { return package.target()->string_view() == "cuda"; }
+
+int64_t groupGrid(const package::Launch &launch, uint32_t group) {
+  return launch.batch() == 1 ? launch.grid() : launch.grids()->Get(group);
+}
+
+uint64_t launchBlocks(const package::Kernel &kernel, const package::Launch &launch) {
+  uint64_t blocks = 0, items = static_cast<uint64_t>(kernel.items());
+  for (uint32_t group = 0; group < launch.batch(); ++group) {
+    auto grid = static_cast<uint64_t>(groupGrid(launch, group));
+    blocks += grid / items + (grid % items != 0);
+  }
+  return blocks;
+}
+
 Result<std::unique_ptr<Package>> Package::open(const std::string &path) {
   Result<std::string> content = readFile(path, mostBytes);
   if (!content)

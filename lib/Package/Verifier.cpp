@@ -73,7 +73,7 @@ Status PackageVerifier::alignment() {
       for (const package::Port *port : *ports)
         all &= isAligned(*port->shape());
     for (const package::Launch *launch : *entry->launches())
-      all &= isAligned(*launch->operands());
+      all &= isAligned(*launch->operands()) && (!launch->grids() || isAligned(*launch->grids()));
   }
   return all ? Status::ok() : fail("", "holds numbers that are not aligned: it is damaged");
 }
@@ -86,10 +86,14 @@ Status PackageVerifier::header() {
     return fail("", "was written by " + quoted(root.compiler()->string_view()) +
                         " for another schema (" + quoted(root.schema_hash()->string_view()) +
                         ", this ftc has '" + schemaHash() + "'): compile it again with this ftc");
-  if (root.target()->string_view() != "cpu")
-    return fail("", "is for the target " + quoted(root.target()->string_view()) +
-                        "; this runtime runs packages for 'cpu'");
-  if (root.cpu_abi() != FTC_CPU_ABI_VERSION)
+  std::string_view target = root.target()->string_view();
+  if (target != "cpu" && target != "cuda")
+    return fail("", "is for the target " + quoted(target) +
+                        "; this runtime runs packages for 'cpu' and 'cuda'");
+  if (target == "cuda" && !isCudaArch(root.arch()->string_view()))
+    return fail("arch", quoted(root.arch()->string_view()) +
+                            " is no architecture of CUDA; one is named like 'sm_90'");
+  if (target == "cpu" && root.cpu_abi() != FTC_CPU_ABI_VERSION)
     return fail("", "its kernels have CPU ABI " + std::to_string(root.cpu_abi()) +
                         "; this runtime has " + std::to_string(FTC_CPU_ABI_VERSION) +
                         ": compile it again with this ftc");
@@ -160,7 +164,7 @@ Status PackageVerifier::kernel(uint32_t index) {
   std::string_view symbol = kernel.symbol()->string_view();
   if (symbol.empty() || symbol.find('\0') != std::string_view::npos)
     return fail(where, "the symbol is empty or holds a NUL");
-  return Status::ok();
+  return isCuda(root) ? cudaKernel(kernel, where) : Status::ok();
 }
 
 Status PackageVerifier::gemm(const package::Kernel &kernel, const std::string &where) {
@@ -188,15 +192,36 @@ Status PackageVerifier::gemm(const package::Kernel &kernel, const std::string &w
       return fail(where,
                   "argument " + std::to_string(i) + " of a product is read, of f32, bf16 or f16");
   }
+  return gemmTypes(kernel, where);
+}
+
+Status PackageVerifier::gemmTypes(const package::Kernel &kernel, const std::string &where) {
+  package::DType a = kernel.args()->Get(0)->dtype(), b = kernel.args()->Get(1)->dtype();
+  if (isCuda(root) && (a != b || a == package::DType::f16))
+    return fail(where, std::string("the operands of a product on a GPU are both f32 or both bf16, "
+                                   "not ") +
+                           package::EnumNameDType(a) + " and " + package::EnumNameDType(b));
   const package::KernelArg &result = *kernel.args()->Get(2);
-  package::Access access = gemm.accumulate() ? package::Access::readwrite : package::Access::write;
-  if (result.dtype() != package::DType::f32 || result.access() != access)
-    return fail(where, std::string("argument 2 of this product is f32, ") +
-                           package::EnumNameAccess(access));
+  std::string types = "f32";
+  bool known = result.dtype() == package::DType::f32;
+  if (isCuda(root) && a != package::DType::f32) {
+    types += std::string(" or ") + package::EnumNameDType(a);
+    known |= result.dtype() == a;
+  }
+  package::Access access =
+      kernel.gemm()->accumulate() ? package::Access::readwrite : package::Access::write;
+  if (!known || result.access() != access)
+    return fail(where,
+                "argument 2 of this product is " + types + ", " + package::EnumNameAccess(access));
   return Status::ok();
 }
 
 Status PackageVerifier::code() {
+  if (isCuda(root))
+    return cudaCode();
+  if ((root.sources() && root.sources()->size() > 0) ||
+      (root.cubins() && root.cubins()->size() > 0) || root.product_workspace() != 0)
+    return fail("code", "sources, cubins and product_workspace are for the target 'cuda'");
   bool needed =
       std::any_of(root.kernels()->begin(), root.kernels()->end(),
                   [](const package::Kernel *kernel) { return kernel->symbol() != nullptr; });

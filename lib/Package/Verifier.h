@@ -33,7 +33,14 @@ private:
   Status kernels();
   Status kernel(uint32_t index);
   Status gemm(const package::Kernel &kernel, const std::string &where);
+  Status gemmTypes(const package::Kernel &kernel, const std::string &where);
   Status code();
+  Status cudaKernel(const package::Kernel &kernel, const std::string &where);
+  Status cudaCode();
+  Status cudaSources();
+  Status cubins();
+  Status batch(const package::Kernel &kernel, const package::Launch &launch,
+               const std::string &where);
   Status entries();
   Status entry(uint32_t index);
   Status ports(const package::Entry &entry, const std::string &where);
@@ -61,6 +68,9 @@ private:
   /// Fails on an empty name, one with a NUL, or one that `known` holds; `what` is its place.
   Status unique(const flatbuffers::String *name, const std::string &where);
 };
+
+/// Whether `arch` names a CUDA architecture: `sm_90`, `sm_90a`.
+bool isCudaArch(std::string_view arch);
 
 /// a + b and a * b in uint64, or nothing on overflow.
 std::optional<uint64_t> checkedAdd(uint64_t a, uint64_t b);

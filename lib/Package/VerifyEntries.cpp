@@ -5,6 +5,7 @@
 #include "Verifier.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace ftc {
 
@@ -149,10 +150,8 @@ Status PackageVerifier::launch(const package::Entry &entry, uint32_t index,
                         std::to_string(root.strings()->size()) + " strings");
   if (launch.grid() < 1)
     return fail(at, "grid is " + std::to_string(launch.grid()) + ", below 1");
-  if (launch.operands()->size() != kernel.args()->size())
-    return fail(at, "has " + std::to_string(launch.operands()->size()) +
-                        " operands, but the kernel has " + std::to_string(kernel.args()->size()) +
-                        " arguments");
+  if (Status status = batch(kernel, launch, at); !status)
+    return status;
   for (uint32_t i = 0; i < launch.operands()->size(); ++i)
     if (Status status = operand(entry, kernel, *launch.operands()->Get(i), i, at); !status)
       return status;
@@ -162,7 +161,7 @@ Status PackageVerifier::launch(const package::Entry &entry, uint32_t index,
 Status PackageVerifier::operand(const package::Entry &entry, const package::Kernel &kernel,
                                 const package::Operand &operand, uint32_t index,
                                 const std::string &where) {
-  const package::KernelArg &arg = *kernel.args()->Get(index);
+  const package::KernelArg &arg = *kernel.args()->Get(index % kernel.args()->size());
   std::string at = where + ", operand " + std::to_string(index);
   uint64_t size = 0;
   switch (operand.region()) {
@@ -220,19 +219,40 @@ Status PackageVerifier::operand(const package::Entry &entry, const package::Kern
 
 Status PackageVerifier::operandsApart(const package::Kernel &kernel, const package::Launch &launch,
                                       const std::string &where) {
-  const auto &operands = *launch.operands();
-  for (uint32_t i = 0; i < operands.size(); ++i)
-    for (uint32_t j = i + 1; j < operands.size(); ++j) {
-      const package::Operand &a = *operands[i], &b = *operands[j];
-      bool onlyRead = kernel.args()->Get(i)->access() == Access::read &&
-                      kernel.args()->Get(j)->access() == Access::read;
-      if (onlyRead || a.region() != b.region() || a.region() == Region::bound)
-        continue;
-      // Ends cannot overflow: both lie within their region.
-      if (a.offset() < b.offset() + b.bytes() && b.offset() < a.offset() + a.bytes())
-        return fail(where, "operands " + std::to_string(i) + " and " + std::to_string(j) +
-                               " overlap, and one of them is written");
-    }
+  struct Use {
+    Region region;
+    uint64_t begin, end;
+    uint32_t index;
+    bool written;
+  };
+  std::vector<Use> uses;
+  uint32_t arguments = kernel.args()->size();
+  for (uint32_t i = 0; i < launch.operands()->size(); ++i) {
+    const package::Operand &operand = *launch.operands()->Get(i);
+    // Base tensors are only read. Ends cannot overflow: operands lie within their region.
+    if (operand.region() != Region::bound)
+      uses.push_back({operand.region(), operand.offset(), operand.offset() + operand.bytes(), i,
+                      kernel.args()->Get(i % arguments)->access() != Access::read});
+  }
+  std::sort(uses.begin(), uses.end(), [](const Use &a, const Use &b) {
+    return std::tie(a.region, a.begin, a.index) < std::tie(b.region, b.begin, b.index);
+  });
+  // Of those before, the one that reaches furthest, and the written one that does.
+  const Use *furthest = nullptr, *furthestWritten = nullptr;
+  for (const Use &use : uses) {
+    const Use *other = use.written ? furthest : furthestWritten;
+    if (other && other->region == use.region && use.begin < other->end)
+      return fail(where, "operands " + std::to_string(std::min(use.index, other->index)) + " and " +
+                             std::to_string(std::max(use.index, other->index)) +
+                             " overlap, and one of them is written");
+    auto reaches = [&](const Use *before) {
+      return !before || before->region != use.region || before->end < use.end;
+    };
+    if (reaches(furthest))
+      furthest = &use;
+    if (use.written && reaches(furthestWritten))
+      furthestWritten = &use;
+  }
   return Status::ok();
 }
 

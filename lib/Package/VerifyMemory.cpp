@@ -86,6 +86,12 @@ Status PackageVerifier::memory() {
     return fail("memory.saved_activations", "is " + std::to_string(memory.saved_activations()) +
                                                 " bytes, but the entry points save " +
                                                 std::to_string(saved));
+  if (isCuda(root))
+    return memory.workspace() == root.product_workspace()
+               ? Status::ok()
+               : fail("memory.workspace", "is " + std::to_string(memory.workspace()) +
+                                              " bytes, but product_workspace is " +
+                                              std::to_string(root.product_workspace()));
   uint64_t scratch = cpuScratchBytes(root);
   if (memory.workspace() < scratch)
     return fail("memory.workspace", "is " + std::to_string(memory.workspace()) +

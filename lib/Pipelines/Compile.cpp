@@ -4,6 +4,7 @@
 //===----------------------------------------------------------------------===//
 #include "ftc/Pipelines/Compile.h"
 
+#include "CompileCuda.h"
 #include "CompileReport.h"
 #include "Source.h"
 #include "dialects/FT/IR/FT.h"
@@ -16,6 +17,7 @@
 #include "ftc/Pipelines/ValidatePasses.h"
 #include "ftc/Support/AtomicFile.h"
 #include "ftc/Target/CPU/CPU.h"
+#include "ftc/Target/CUDA/CUDA.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/MLIRContext.h"
@@ -54,6 +56,7 @@ static Status parseMlirFlags(const CompileOptions &options, const std::string &p
 
 static PipelineOptions pipelineOptions(const CompileOptions &options) {
   PipelineOptions pipeline;
+  pipeline.target = options.target;
   pipeline.stopAfter = options.stopAfter;
   pipeline.disabled = options.disabledPasses;
   return pipeline;
@@ -149,15 +152,29 @@ static Status writeModule(ModuleOp module, const CompileOptions &options) {
   return writeFileAtomically(options.output, text);
 }
 
-static Status compilePackage(ModuleOp module, const CompileOptions &options,
-                             DiagnosticCollector &diagnostics, CompileReport &report) {
+/// The kernels' code for the target, and the architecture's name.
+static Result<PackageContents> compileKernels(ModuleOp module, const CompileOptions &options,
+                                              DiagnosticCollector &diagnostics) {
+  if (options.target == "cuda")
+    return cudaContents(module, options, diagnostics);
   FailureOr<cpu::CompiledKernels> kernels =
       cpu::compileKernels(module, cpu::CpuOptions{options.cpuArch});
   if (failed(kernels))
     return diagnostics.takeError("the kernels could not be compiled");
+  PackageContents contents;
+  contents.target = options.target;
+  contents.arch = options.cpuArch;
+  contents.code = std::move(kernels->image);
+  return contents;
+}
+
+static Status compilePackage(ModuleOp module, const CompileOptions &options,
+                             DiagnosticCollector &diagnostics, CompileReport &report) {
+  Result<PackageContents> contents = compileKernels(module, options, diagnostics);
+  if (!contents)
+    return contents.takeError();
   report.lap("kernels");
-  FailureOr<std::vector<uint8_t>> bytes =
-      writePackage(module, PackageContents{options.target, options.cpuArch, kernels->image});
+  FailureOr<std::vector<uint8_t>> bytes = writePackage(module, *contents);
   if (failed(bytes))
     return diagnostics.takeError("the package could not be written");
   // What no runtime would load is not written either.
@@ -194,22 +211,28 @@ static Status checkOptions(const CompileOptions &options) {
       (!options.model.empty() || !options.adapter.empty() || !options.train.empty()))
     return makeError("ftc compile", "--from goes on from a dump, which holds the configs: leave "
                                     "--model, --adapter and --train out");
-  if (options.target != "cpu")
-    return makeError("--target", quoted(options.target) + " is not supported yet; expected cpu");
-  if (options.emit != "package" && options.emit != "mlir")
-    return makeError("--emit", quoted(options.emit) + " is not supported yet; expected package or "
-                                                      "mlir");
+  if (options.target != "cpu" && options.target != "cuda")
+    return makeError("--target", quoted(options.target) + " is unknown; expected cpu or cuda");
+  if (options.emit == "cuda" && options.target != "cuda")
+    return makeError("--emit=cuda", "prints the cuda target's code; add --target=cuda");
+  if (options.target == "cuda")
+    if (Status status = checkGpuArchitectures(options.gpuArch); !status)
+      return status;
   if (!options.stopAfter.empty() && options.emit != "mlir")
     return makeError("--stop-after", "leaves IR, not a package; add --emit=mlir");
-  if (options.emit == "package" && (options.output.empty() || options.output == "-"))
-    return makeError("ftc compile", "needs -o FILE for the package");
+  if (options.emit != "mlir" && (options.output.empty() || options.output == "-"))
+    return makeError("ftc compile", options.emit == "cuda" ? "needs -o DIR for the code"
+                                                           : "needs -o FILE for the package");
   return Status::ok();
 }
 
 /// Files that cannot be written are told before the work, and before one of two is there.
 static Status checkOutputs(const CompileOptions &options) {
+  if (options.emit == "cuda")
+    if (Status status = checkOutputDirectory(options.output); !status)
+      return status;
   for (const std::string *path : {&options.output, &options.report})
-    if (!path->empty() && *path != "-")
+    if (!path->empty() && *path != "-" && !(options.emit == "cuda" && path == &options.output))
       if (Result<AtomicFile> file = AtomicFile::create(*path); !file)
         return file.takeError();
   return Status::ok();
@@ -271,8 +294,9 @@ static Status compile(const CompileOptions &options, const std::string &programN
     }
   report.lap("passes");
 
-  Status status = options.emit == "mlir" ? writeModule(module, options)
-                                         : compilePackage(module, options, diagnostics, report);
+  Status status = options.emit == "mlir"   ? writeModule(module, options)
+                  : options.emit == "cuda" ? emitCuda(module, options, diagnostics, report)
+                                           : compilePackage(module, options, diagnostics, report);
   if (!status)
     return status;
   diagnostics.printWarnings();

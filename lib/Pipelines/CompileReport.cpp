@@ -40,6 +40,17 @@ void CompileReport::validated(unsigned passes) {
       << "of this kind, run before and after each)\n";
 }
 
+/// "; cubins sm_90", "; source for NVRTC"
+static std::string cubinNames(const package::Package &root) {
+  if (root.target()->string_view() != "cuda")
+    return "";
+  std::string names;
+  if (root.cubins())
+    for (const package::Cubin *cubin : *root.cubins())
+      names += (names.empty() ? "; cubins " : ", ") + cubin->arch()->str();
+  return names.empty() ? "; no cubin, compiled when loaded" : names;
+}
+
 void CompileReport::summarize(const Package &package, uint64_t bytes,
                               const CompileOptions &options) {
   const package::Package &root = package.root();
@@ -51,8 +62,8 @@ void CompileReport::summarize(const Package &package, uint64_t bytes,
       << formatBytes(memory.parameters()) << ", state " << formatBytes(memory.state()) << ", arena "
       << formatBytes(memory.arena()) << " (saved activations "
       << formatBytes(memory.saved_activations()) << ")\n"
-      << "target   " << options.target << " (" << options.cpuArch << "): " << root.kernels()->size()
-      << " kernels, " << launches << " launches a step\n"
+      << "target   " << options.target << " (" << root.arch()->string_view() << cubinNames(root)
+      << "): " << root.kernels()->size() << " kernels, " << launches << " launches a step\n"
       << "package  " << options.output << ", " << formatBytes(bytes) << "\n";
 }
 

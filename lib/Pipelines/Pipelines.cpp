@@ -26,7 +26,7 @@ public:
 /// One pass that leaves a report, what cleans up behind it, and the phase that then holds.
 struct Step {
   llvm::StringLiteral flag;
-  std::unique_ptr<Pass> (*create)(const Switches &);
+  std::unique_ptr<Pass> (*create)(const Switches &); ///< null where the target has no such step
   bool cleanup;
   llvm::StringLiteral phase; ///< that then holds, of ft-verify-phase or launch-verify-phase
   std::unique_ptr<Pass> (*verify)(const std::string &phase);
@@ -44,12 +44,14 @@ constexpr llvm::StringLiteral kCanonicalize = "canonicalize", kCSE = "cse",
                               kPrune = "ft-prune-graph", kPrecision = "ft-lower-precision",
                               kFusion = "ft-form-kernels.fusion",
                               kInPlace = "convert-ft-to-launch.in-place",
-                              kReuse = "launch-plan-arena.reuse";
+                              kReuse = "launch-plan-arena.reuse", kBatch = "launch-batch";
 
 std::unique_ptr<Pass> createConversion(const Switches &on) {
   ConvertFTToLaunchOptions options;
   options.inPlace = on.has(kInPlace);
-  options.sameTypeProducts = on.options.sameTypeProducts;
+  if (on.options.target == "cuda")
+    options.logitsBytes = int64_t(256) << 20;
+  options.sameTypeProducts = on.options.sameTypeProducts || on.options.target == "cuda";
   if (on.options.attentionTile)
     options.attentionTile = on.options.attentionTile;
   if (on.options.logitsBytes)
@@ -76,6 +78,12 @@ constexpr Step steps[] = {
      [](const Switches &on) { return ft::createFormKernels({/*fusion=*/on.has(kFusion)}); }, false,
      "kernels", verifyFt},
     {"convert-ft-to-launch", createConversion, false, "launched", verifyLaunch},
+    {kBatch,
+     [](const Switches &on) {
+       return on.options.target == "cuda" ? createBatchLaunches({/*off=*/!on.has(kBatch)})
+                                          : std::unique_ptr<Pass>();
+     },
+     false, "launched", verifyLaunch},
     {"launch-plan-arena",
      [](const Switches &on) { return createPlanArena({/*reuse=*/on.has(kReuse)}); }, false,
      "planned", verifyLaunch},
@@ -136,7 +144,7 @@ std::vector<std::string> ftc::remainingSteps(ModuleOp module) {
 
 std::vector<std::string> ftc::optionalPasses() {
   std::vector<std::string> names;
-  for (llvm::StringRef name : {kCanonicalize, kCSE, kPrune, kFusion, kInPlace, kReuse})
+  for (llvm::StringRef name : {kCanonicalize, kCSE, kPrune, kFusion, kInPlace, kBatch, kReuse})
     names.push_back(name.str());
   return names;
 }
@@ -176,7 +184,10 @@ Status ftc::buildPipeline(OpPassManager &manager, ModuleOp module, const Pipelin
   else if (end > begin || stopAfter.empty())
     finishStep(manager, steps[begin - 1], on);
   for (size_t i = begin; i < end; ++i) {
-    manager.addPass(steps[i].create(on));
+    std::unique_ptr<Pass> pass = steps[i].create(on);
+    if (!pass)
+      continue;
+    manager.addPass(std::move(pass));
     if (i + 1 < end || stopAfter.empty())
       finishStep(manager, steps[i], on);
   }

@@ -6,6 +6,7 @@
 #include "ftc/Conversion/Passes.h"
 #include "ftc/Interpreter/Interpreter.h"
 #include "ftc/Target/CPU/Passes.h"
+#include "ftc/Target/CUDA/Passes.h"
 #include "ftc/Transforms/Passes.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -21,6 +22,7 @@ void ftc::registerAllPasses() {
   ft::registerFTTransformsPasses();
   registerFTConversionPasses();
   cpu::registerCPUPasses();
+  cuda::registerCUDAPasses();
   mlir::registerCanonicalizerPass();
   mlir::registerCSEPass();
 }

@@ -44,16 +44,6 @@ std::vector<int64_t> shapeOf(const package::Tensor &tensor) {
   return {tensor.shape()->begin(), tensor.shape()->end()};
 }
 
-/// Converts without loss; types and sizes are checked.
-void convert(package::DType to, uint64_t elements, DType from, const void *source,
-             unsigned char *destination) {
-  if (from == supportDType(to))
-    std::memcpy(destination, source, elements * elementBytes(to));
-  else
-    widen(from == DType::BF16 ? package::DType::bf16 : package::DType::f16, source,
-          reinterpret_cast<float *>(destination), static_cast<int64_t>(elements));
-}
-
 } // namespace
 
 DType supportDType(package::DType dtype) {
@@ -89,33 +79,25 @@ std::optional<std::string> Instance::mismatch(uint32_t index, DType dtype,
   return std::nullopt;
 }
 
+void Instance::convert(package::DType to, uint64_t count, DType from, const void *source,
+                       unsigned char *destination) {
+  if (from == supportDType(to))
+    std::memcpy(destination, source, count * elementBytes(to));
+  else
+    widen(from == DType::BF16 ? package::DType::bf16 : package::DType::f16, source,
+          reinterpret_cast<float *>(destination), static_cast<int64_t>(count));
+}
+
 Outcome Instance::take(uint32_t index, DType dtype, const void *data) {
   const package::Tensor &tensor = *package->tensors()->Get(index);
-  unsigned element = elementBytes(tensor.dtype());
-  uint64_t elements = tensor.bytes() / element;
-  if (tensor.role() == package::Role::base) {
-    Memory &owned = bound[index].owned;
-    bool inPlace =
-        dtype == supportDType(tensor.dtype()) && reinterpret_cast<uintptr_t>(data) % element == 0;
-    if (inPlace) {
-      owned = Memory();
-    } else {
-      std::optional<Memory> memory = Memory::allocate(tensor.bytes());
-      if (!memory)
-        return Outcome(FTC_OUT_OF_MEMORY,
-                       makeError("", "the system has no " + std::to_string(tensor.bytes()) +
-                                         " bytes for " + quoted(tensor.name()->string_view())));
-      convert(tensor.dtype(), elements, dtype, data, memory->data());
-      owned = *std::move(memory);
-      data = owned.data();
-    }
-    setBound(index, data);
-  } else {
-    convert(tensor.dtype(), elements, dtype, data, stateData(tensor));
-  }
-  ready[index] = true;
-  updateShadow(index);
-  return Outcome::ok();
+  uint64_t elements = tensor.bytes() / elementBytes(tensor.dtype());
+  if (tensor.role() != package::Role::base)
+    return fillTensor(
+        index, [&](unsigned char *to) { convert(tensor.dtype(), elements, dtype, data, to); });
+  Outcome outcome = bindBase(index, dtype, data);
+  if (outcome)
+    ready[index] = true;
+  return outcome;
 }
 
 Outcome Instance::bindDirectory(const std::string &directory) {
@@ -147,7 +129,8 @@ Outcome Instance::bindDirectory(const std::string &directory) {
       if (Outcome outcome = take(i, view->dtype, view->data); !outcome)
         return outcome;
     }
-  weights = std::move(files);
+  if (bindsInPlace())
+    weights = std::move(files);
   return Outcome::ok();
 }
 

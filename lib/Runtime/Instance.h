@@ -1,35 +1,40 @@
-//===- Instance.h - a package with memory, weights and threads -------------===//
-// The executor behind the C interface: one instance, one thread at a time.
+//===- Instance.h - a package that can be bound and run --------------------===//
+// What every target's executor shares: checks, weights, first values, inputs of a step.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 //
-// Everything that a step needs is looked up when the instance is made: each launch holds its
-// kernel's address and the addresses of its operands, those of base tensors being set when they are
-// bound. A step is a loop over launches.
+// A target derives from it (CpuInstance, CudaInstance) and says where tensors lie and how an entry
+// point runs. Everything that a step needs is looked up when the instance is made: a step is a loop
+// over launches and allocates nothing.
 //===----------------------------------------------------------------------===//
 #ifndef FTC_RUNTIME_INSTANCE_H
 #define FTC_RUNTIME_INSTANCE_H
 
 #include "Batch.h"
-#include "CodeImage.h"
-#include "Gemm.h"
-#include "Memory.h"
 #include "Outcome.h"
-#include "ThreadPool.h"
 #include "ftc/Package/Package.h"
 #include "ftc/Support/Safetensors.h"
 #include "ftc/runtime.h"
 
+#include <array>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace ftc {
 
+/// The `run` input of an entry point, by RunField.
+using RunValues = std::array<float, runFields>;
+
+/// One instance is used by one thread at a time.
 class Instance {
 public:
-  /// `threads` 0: as many as the process may use. `package` must outlive the instance.
+  /// Of the package's target. `threads` (CPU) 0: as many as the process may use. `package` must
+  /// outlive the instance.
   static Outcome create(const Package &package, int threads, std::unique_ptr<Instance> &instance);
+  virtual ~Instance() = default;
 
   Outcome bindDirectory(const std::string &directory);
   Outcome bindTensor(std::string_view name, package::DType dtype, const std::vector<int64_t> &shape,
@@ -43,80 +48,63 @@ public:
   Outcome runEntry(std::string_view entry, const ftc_batch *batch, const ftc_run &run,
                    ftc_result *result);
 
-  uint64_t bytes() const { return arena.size() + state.size() + scratch.size(); }
+  /// All that was allocated for arena, state and scratch, and weights where they are copied.
+  virtual uint64_t bytes() const = 0;
 
-private:
-  struct PreparedLaunch {
-    ftc_cpu_kernel kernel = nullptr; ///< null for a product
-    const GemmPlan *gemm = nullptr;
-    size_t firstArgument = 0; ///< of `arguments`
-    int64_t grid = 0, grain = 1;
-  };
+protected:
   struct Input {
     InputKind kind = InputKind::InputIds;
-    unsigned char *data = nullptr;
-    uint64_t bytes = 0;
+    uint64_t offset = 0, bytes = 0; ///< in the arena
   };
-  struct PreparedEntry {
+  /// What the boundary of an entry point looks like.
+  struct EntryPorts {
     std::string_view name;
-    std::vector<PreparedLaunch> launches;
     std::vector<Input> inputs;
-    const float *loss = nullptr;
-    const float *gradNorm = nullptr;
+    std::optional<uint64_t> loss, gradNorm; ///< offsets in the arena
     bool takesBatch = false;
   };
-  /// An argument that points into a base tensor.
-  struct Fixup {
-    uint32_t tensor = 0;
-    size_t argument = 0;
-    uint64_t offset = 0;
-  };
-  /// A base tensor's bytes where they are, and those of them that are the instance's own.
-  struct Bound {
-    const void *data = nullptr;
-    Memory owned;
-  };
+  /// Writes a tensor's bytes. What it finds there is undefined.
+  using Fill = std::function<void(unsigned char *data)>;
 
-  explicit Instance(const Package &package) : package(package) {}
+  explicit Instance(const Package &package);
 
-  Outcome prepare();
-  Outcome prepareKernels();
-  void prepareEntry(const package::Entry &entry);
-  Outcome checkRun(const PreparedEntry &entry, const ftc_run &run) const;
-  Outcome checkReady() const;
-  void writeInputs(const PreparedEntry &entry, const ftc_run &run);
-  Error tensorUnknown(std::string_view name) const;
+  /// Binds a base tensor to data of its shape and of a type that converts without loss.
+  virtual Outcome bindBase(uint32_t tensor, DType dtype, const void *data) = 0;
+  /// Whether bound base tensors are used where they are, so that files must stay mapped.
+  virtual bool bindsInPlace() const = 0;
+  /// Fills a tensor of the state region.
+  virtual Outcome fillState(uint32_t tensor, const Fill &fill) = 0;
+  /// Copies a tensor that has values to host memory.
+  virtual Outcome readTensor(uint32_t tensor, void *data) const = 0;
+  /// Copies `inputs` and `values` into the arena, runs the launches of an entry point, reads its
+  /// outputs. `entry`: index of the package's entries.
+  virtual Outcome runLaunches(uint32_t entry, const RunValues &values, ftc_result &result) = 0;
 
+  /// The bytes of an input of the current batch.
+  const void *inputData(InputKind kind, const RunValues &values) const;
+  /// Converts `count` elements without loss.
+  static void convert(package::DType to, uint64_t count, DType from, const void *source,
+                      unsigned char *destination);
+
+  const Package &package;
+  std::vector<EntryPorts> entries;
+  mutable StepInputs inputs;
+
+private:
   /// Whether a tensor of this type and shape can take the place of `index`; the reason if not.
   std::optional<std::string> mismatch(uint32_t index, DType dtype,
                                       const std::vector<int64_t> &shape) const;
-  /// Takes data that `mismatch` has passed: a base tensor is bound to it (converted or copied into
-  /// memory of its own where type or alignment ask for that), a trainable one filled from it.
+  /// Takes data that `mismatch` has passed: a base tensor is bound to it, a trainable one filled.
   Outcome take(uint32_t index, DType dtype, const void *data);
-  /// Points the arguments that use a base tensor to it.
-  void setBound(uint32_t index, const void *data);
-  void initTensor(uint32_t index, uint64_t seed);
-  /// Rounds a trainable tensor, just filled, into its shadow where it has one.
-  void updateShadow(uint32_t master);
-  unsigned char *stateData(const package::Tensor &tensor) const {
-    return state.data() + tensor.offset();
-  }
+  Outcome initTensor(uint32_t index, uint64_t seed);
+  /// Fills a tensor of the state region, and with a trainable one its shadow.
+  Outcome fillTensor(uint32_t index, const Fill &write);
+  Outcome checkRun(const EntryPorts &entry, const ftc_run &run) const;
+  Outcome checkReady() const;
+  Error tensorUnknown(std::string_view name) const;
 
-  const Package &package;
-  CodeImage code;
-  const Blas *blas = nullptr;
-  std::unique_ptr<ThreadPool> pool;
-  Memory arena, state, scratch;
-  uint64_t scratchStride = 0;
-  std::vector<std::unique_ptr<GemmPlan>> gemms; ///< by kernel; null where it is none
-  std::vector<ftc_cpu_kernel> kernels;          ///< by kernel; null where it is a product
-  std::vector<void *> arguments;                ///< of all launches
-  std::vector<Fixup> fixups;                    ///< sorted by tensor
-  std::vector<PreparedEntry> entries;
   std::unique_ptr<SafetensorsDirectory> weights; ///< mapped as long as tensors are bound to it
-  std::vector<Bound> bound;                      ///< by tensor
   std::vector<bool> ready;                       ///< by tensor: bound or filled
-  mutable std::unique_ptr<StepInputs> inputs;
 };
 
 /// The same type under the name of safetensors.

@@ -1,19 +1,15 @@
 //===- Run.cpp - running entry points --------------------------------------===//
-// Inputs in, launches in order, results out; nothing is allocated.
+// Checks of what the caller gives; then it is the target's turn. Nothing is allocated.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "Instance.h"
 
-#include <array>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 namespace ftc {
 
 namespace {
-
-using RunValues = std::array<float, runFields>;
 
 RunValues runValues(const ftc_run &run) {
   RunValues values;
@@ -54,7 +50,7 @@ Outcome Instance::checkReady() const {
                                            "run"));
 }
 
-Outcome Instance::checkRun(const PreparedEntry &entry, const ftc_run &run) const {
+Outcome Instance::checkRun(const EntryPorts &entry, const ftc_run &run) const {
   auto wrong = [](const char *field, const std::string &what) {
     return invalidArgument("run", std::string(field) + ' ' + what);
   };
@@ -78,51 +74,22 @@ Outcome Instance::checkRun(const PreparedEntry &entry, const ftc_run &run) const
 }
 
 Outcome Instance::batchItems(const ftc_batch &batch, int64_t &items) const {
-  if (Status status = inputs->fill(batch); !status)
+  if (Status status = inputs.fill(batch); !status)
     return Outcome(FTC_INVALID_ARGUMENT, status.takeError());
-  items = inputs->items();
+  items = inputs.items();
   return Outcome::ok();
-}
-
-void Instance::writeInputs(const PreparedEntry &entry, const ftc_run &run) {
-  RunValues values = runValues(run);
-  for (const Input &input : entry.inputs) {
-    const void *source = nullptr;
-    switch (input.kind) {
-    case InputKind::InputIds:
-      source = inputs->ids();
-      break;
-    case InputKind::Targets:
-      source = inputs->targets();
-      break;
-    case InputKind::Positions:
-      source = inputs->positions();
-      break;
-    case InputKind::SegmentBegin:
-      source = inputs->segmentBegin();
-      break;
-    case InputKind::SegmentEnd:
-      source = inputs->segmentEnd();
-      break;
-    case InputKind::Run:
-      source = values.data();
-      break;
-    }
-    // The verifier has checked that the sizes are these arrays' sizes.
-    std::memcpy(input.data, source, input.bytes);
-  }
 }
 
 Outcome Instance::runEntry(std::string_view name, const ftc_batch *batch, const ftc_run &run,
                            ftc_result *result) {
-  const PreparedEntry *entry = nullptr;
-  for (const PreparedEntry &candidate : entries)
+  const EntryPorts *entry = nullptr;
+  for (const EntryPorts &candidate : entries)
     if (candidate.name == name)
       entry = &candidate;
   if (!entry) {
     std::vector<std::string_view> names;
     std::string all;
-    for (const PreparedEntry &candidate : entries) {
+    for (const EntryPorts &candidate : entries) {
       names.push_back(candidate.name);
       all += (all.empty() ? "" : ", ") + std::string(candidate.name);
     }
@@ -138,25 +105,14 @@ Outcome Instance::runEntry(std::string_view name, const ftc_batch *batch, const 
   if (!entry->takesBatch && batch)
     return invalidArgument("batch", "is given, but " + quoted(name) + " takes none");
   if (batch)
-    if (Status status = inputs->fill(*batch); !status)
+    if (Status status = inputs.fill(*batch); !status)
       return Outcome(FTC_INVALID_ARGUMENT, status.takeError());
-  writeInputs(*entry, run);
-  for (const PreparedLaunch &launch : entry->launches) {
-    void *const *operands = arguments.data() + launch.firstArgument;
-    if (launch.gemm) {
-      launch.gemm->run(*pool, operands[0], operands[1], static_cast<float *>(operands[2]),
-                       scratch.data(), scratchStride);
-      continue;
-    }
-    pool->split(launch.grid, launch.grain, [&](int64_t lo, int64_t hi, unsigned thread) {
-      launch.kernel(operands, lo, hi, scratch.data() + thread * scratchStride, &cpuServices());
-    });
-  }
-  if (result) {
-    result->loss = entry->loss ? double{*entry->loss} : 0.0;
-    result->grad_norm = entry->gradNorm ? double{*entry->gradNorm} : 0.0;
-  }
-  return Outcome::ok();
+  ftc_result results = {};
+  Outcome outcome =
+      runLaunches(static_cast<uint32_t>(entry - entries.data()), runValues(run), results);
+  if (outcome && result)
+    *result = results;
+  return outcome;
 }
 
 } // namespace ftc

@@ -38,11 +38,8 @@ float element(const package::Tensor &tensor, const unsigned char *data, uint64_t
   return tensor.dtype() == package::DType::bf16 ? bf16ToF32(half) : f16ToF32(half);
 }
 
-} // namespace
-
-void Instance::initTensor(uint32_t index, uint64_t seed) {
-  const package::Tensor &tensor = *package->tensors()->Get(index);
-  unsigned char *data = stateData(tensor);
+/// Writes the first values of a tensor that has them.
+void initialize(const package::Tensor &tensor, uint64_t seed, unsigned char *data) {
   uint64_t site = siteHash(tensor.name()->string_view());
   switch (tensor.init()) {
   case package::InitKind::file:
@@ -82,29 +79,48 @@ void Instance::initTensor(uint32_t index, uint64_t seed) {
     break;
   }
   }
-  ready[index] = true;
-  updateShadow(index);
 }
 
-void Instance::updateShadow(uint32_t master) {
+} // namespace
+
+Outcome Instance::fillTensor(uint32_t index, const Fill &write) {
   const auto &tensors = *package->tensors();
-  if (tensors[master]->role() != package::Role::trainable)
-    return;
-  const unsigned char *source = stateData(*tensors[master]);
-  for (uint32_t i = 0; i < tensors.size(); ++i) {
-    const package::Tensor &shadow = *tensors[i];
-    if (shadow.role() != package::Role::shadow || shadow.owner() != static_cast<int32_t>(master))
-      continue;
-    fill(shadow, stateData(shadow),
-         [&](uint64_t i) { return element(*tensors[master], source, i); });
-    ready[i] = true;
-  }
+  const package::Tensor &tensor = *tensors[index];
+  std::optional<uint32_t> shadow;
+  for (uint32_t i = 0; i < tensors.size() && tensor.role() == package::Role::trainable; ++i)
+    if (tensors[i]->role() == package::Role::shadow &&
+        tensors[i]->owner() == static_cast<int32_t>(index))
+      shadow = i;
+  std::vector<unsigned char> rounded(shadow ? tensors[*shadow]->bytes() : 0);
+  Outcome outcome = fillState(index, [&](unsigned char *data) {
+    write(data);
+    if (shadow)
+      fill(*tensors[*shadow], rounded.data(), [&](uint64_t i) { return element(tensor, data, i); });
+  });
+  if (!outcome)
+    return outcome;
+  ready[index] = true;
+  if (!shadow)
+    return outcome;
+  outcome = fillState(
+      *shadow, [&](unsigned char *data) { std::memcpy(data, rounded.data(), rounded.size()); });
+  if (outcome)
+    ready[*shadow] = true;
+  return outcome;
+}
+
+Outcome Instance::initTensor(uint32_t index, uint64_t seed) {
+  const package::Tensor &tensor = *package->tensors()->Get(index);
+  if (tensor.init() == package::InitKind::file || tensor.init() == package::InitKind::master)
+    return Outcome::ok(); // filled from elsewhere
+  return fillTensor(index, [&](unsigned char *data) { initialize(tensor, seed, data); });
 }
 
 Outcome Instance::initState(uint64_t seed) {
   for (uint32_t i = 0; i < package->tensors()->size(); ++i)
     if (package->tensors()->Get(i)->role() != package::Role::base)
-      initTensor(i, seed);
+      if (Outcome outcome = initTensor(i, seed); !outcome)
+        return outcome;
   return Outcome::ok();
 }
 
@@ -128,9 +144,7 @@ Outcome Instance::readState(std::string_view name, void *data, size_t bytes) con
     return Outcome(FTC_NOT_BOUND,
                    makeError("instance", quoted(name, 200) + " has no values yet; bind the weights "
                                                              "or initialize the state first"));
-  std::memcpy(data, tensor.role() == package::Role::base ? bound[*index].data : stateData(tensor),
-              bytes);
-  return Outcome::ok();
+  return readTensor(*index, data);
 }
 
 Outcome Instance::writeState(std::string_view name, const void *data, size_t bytes) {
@@ -149,10 +163,7 @@ Outcome Instance::writeState(std::string_view name, const void *data, size_t byt
   if (bytes != tensor.bytes())
     return invalidArgument("bytes", "is " + std::to_string(bytes) + ", but " + quoted(name, 200) +
                                         " has " + std::to_string(tensor.bytes()));
-  std::memcpy(stateData(tensor), data, bytes);
-  ready[*index] = true;
-  updateShadow(*index);
-  return Outcome::ok();
+  return fillTensor(*index, [&](unsigned char *to) { std::memcpy(to, data, bytes); });
 }
 
 } // namespace ftc

@@ -113,7 +113,7 @@ struct AttachAdaptersPass : ft::impl::AttachAdaptersBase<AttachAdaptersPass>, Ch
       why = "adapters attach to linear layers inside of the model only";
     else
       return;
-    auto found = chosen.find(op);
+    const auto *found = chosen.find(op);
     bool adapted = found != chosen.end();
     observer.count(adapted ? "matched" : "not_matched");
     std::vector<Candidate> candidates;

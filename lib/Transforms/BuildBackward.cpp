@@ -132,7 +132,7 @@ struct BuildBackwardPass : ft::impl::BuildBackwardBase<BuildBackwardPass> {
         llvm::formatv("{0} trainable tensors, {1} elements", trainables.size(), elements));
     observer.remark(llvm::formatv("{0} gradients by the rules of {1} kinds of ops; accumulators "
                                   "and moments take {2}",
-                                  gradients, rules.size(), formatBytes(3 * 4 * elements)));
+                                  gradients, rules.size(), formatBytes(int64_t(3) * 4 * elements)));
     observer.commit(module);
   }
 

@@ -417,7 +417,7 @@ struct FormKernelsPass : ft::impl::FormKernelsBase<FormKernelsPass> {
       std::string name = function.getName().str();
       Former former(function.getBody().front(), fusion, observer);
       for (auto &[family, count] : former.run()) {
-        observer.count(name + "." + family, count);
+        observer.count(llvm::formatv("{0}.{1}", name, family).str(), count);
         total += count;
       }
       observer.count(name + ".ops", former.ops);

@@ -38,7 +38,7 @@ MAY_USE = {
     "Transforms": ["FT", "Analysis", "Support", "LLVM"],
     "Conversion": ["FT", "Launch", "Analysis", "Support", "LLVM"],
     "Target/CPU": ["Launch", "Support", "Kernels", "LLVM"],
-    "Target/CUDA": ["Launch", "Support", "Kernels", "LLVM"],
+    "Target/CUDA": ["Launch", "Analysis", "Support", "Kernels", "LLVM"],
     "Pipelines": [
         "FT", "Launch", "Analysis", "Interpreter", "Frontend", "Transforms", "Conversion",
         "Target/CPU", "Target/CUDA", "Package", "Package writer", "Support", "LLVM",

@@ -17,11 +17,12 @@ namespace {
 struct Flags {
   std::vector<std::string> adapters;
   std::string model, train, from, target = "cpu", cpuArch = "x86-64-v3", emit = "package";
+  std::string gpuArch = "sm_90", cubins = "auto";
   std::string stopAfter, report, output;
   std::vector<std::string> disabledPasses, mlirFlags;
   bool validatePasses = false;
   // Parts of the interface that are announced and not there yet.
-  std::string gpuArch, mesh, memoryBudget, fuseAdapters = "none";
+  std::string mesh, memoryBudget, fuseAdapters = "none";
   bool memoryCurve = false;
 };
 
@@ -29,12 +30,6 @@ Status refuseWhatIsMissing(const Flags &flags) {
   auto refuse = [](const char *flag) {
     return makeError(flag, "is not supported yet; leave it out");
   };
-  if (flags.target == "cuda")
-    return makeError("--target=cuda", "is not supported yet; use --target=cpu");
-  if (flags.emit == "cuda")
-    return makeError("--emit=cuda", "is not supported yet; use --emit=package or --emit=mlir");
-  if (!flags.gpuArch.empty())
-    return refuse("--gpu-arch");
   if (!flags.mesh.empty())
     return refuse("--mesh");
   if (!flags.memoryBudget.empty())
@@ -61,6 +56,8 @@ Status compile(const Flags &flags, const std::string &programName) {
   options.from = flags.from;
   options.target = flags.target;
   options.cpuArch = flags.cpuArch;
+  options.gpuArch = flags.gpuArch;
+  options.cubins = flags.cubins;
   options.emit = flags.emit;
   options.stopAfter = flags.stopAfter;
   options.report = flags.report;
@@ -112,7 +109,14 @@ Command compileCommand(const std::string &programName) {
       "--disable-pass", "PASS", &flags->disabledPasses,
       "leave optional work out, such as ft-prune-graph; any other word lists what there is");
   command.option("--report", "R.json", &flags->report, "write what each pass did and took, JSON");
-  command.option("--gpu-arch", "ARCH", &flags->gpuArch, "for --target=cuda (not supported yet)");
+  command.option("--gpu-arch", "ARCH", &flags->gpuArch,
+                 "for --target=cuda: sm_80, sm_90, ... or several, separated by commas (default: "
+                 "sm_90)");
+  command
+      .option("--cubins", "HOW", &flags->cubins,
+              "for --target=cuda: machine code beside the source, auto (where nvcc is found), "
+              "none or require (default: auto)")
+      .choices = {"auto", "none", "require"};
   command.option("--mesh", "AXES", &flags->mesh, "devices, such as tp=2,dp=2 (not supported yet)");
   command.option("--memory-budget", "SIZE", &flags->memoryBudget,
                  "the most memory of a step, such as 24GiB (not supported yet)");

@@ -164,14 +164,29 @@ def Launch_LaunchOp : Launch_Op<"launch", [ParentOneOf<["EntryOp"]>,
   let description = [{
     Runs `kernel` on the buffers, at `site`. `grid` is the number of items (rows, elements, tiles: the
     family says) that the runtime cuts over its threads. `flops` and `bytes` are what the work costs
-    by the cost interface. Buffers that are not the kernel's arguments in number and type (but for a
-    leading `?`), and a grid that is not what they have, are errors.
+    by the cost interface.
+
+    With `batch` k above 1 it stands for k runs of a `map` or `row_reduce` kernel that depend on each other in
+    nothing: the operands are k groups, one behind the other, and `grid` is the sum of the groups'.
+
+    Buffers that are not the kernel's arguments in number and type (but for a leading `?`), a grid that
+    is not what they have, a batch of another family, and a batch below 1 are errors.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, StrAttr:$site, I64Attr:$grid,
-                       I64Attr:$flops, I64Attr:$bytes, Variadic<Launch_Buffer>:$operands);
+                       I64Attr:$flops, I64Attr:$bytes, DefaultValuedAttr<I64Attr, "1">:$batch,
+                       Variadic<Launch_Buffer>:$operands);
   let assemblyFormat = [{
-    $kernel `site` `(` $site `)` `grid` `(` $grid `)` `cost` `(` $flops `,` $bytes `)`
-    `(` $operands `)` `:` type($operands) attr-dict
+    $kernel `site` `(` $site `)` `grid` `(` $grid `)` (`batch` `(` $batch^ `)`)?
+    `cost` `(` $flops `,` $bytes `)` `(` $operands `)` `:` type($operands) attr-dict
+  }];
+  let extraClassDeclaration = [{
+    /// The operands of one run of the batch.
+    ::mlir::OperandRange getGroup(int64_t index) {
+      unsigned size = getOperands().size() / getBatch();
+      return getOperands().slice(index * size, size);
+    }
+    /// The grid of one run of the batch.
+    int64_t getGroupGrid(::ftc::launch::KernelOp kernel, int64_t index);
   }];
 }
 

@@ -293,27 +293,67 @@ static bool hasRowGrid(Family family) {
   }
 }
 
-LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &tables) {
-  auto kernel = tables.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
-  if (!kernel)
-    return emitOpError("names ") << getKernelAttr() << ", which is no launch.kernel";
-  if (kernel.getNumArgs() != getOperands().size())
-    return emitOpError("passes ") << getOperands().size() << " buffers to " << getKernelAttr()
-                                  << ", which takes " << kernel.getNumArgs();
-  for (auto [index, operand] : llvm::enumerate(getOperands())) {
+/// The grid that the operands of one run ask for, or nothing where they say none; an error where
+/// they do not fit the kernel.
+static FailureOr<std::optional<int64_t>> verifyGroup(LaunchOp op, KernelOp kernel,
+                                                     OperandRange group) {
+  std::optional<int64_t> grid;
+  for (auto [index, operand] : llvm::enumerate(group)) {
     ArgAttr arg = kernel.getArg(index);
     auto type = cast<MemRefType>(operand.getType());
     if (!accepts(arg.getType(), type))
-      return emitOpError("passes ") << type << " as argument " << index << " of " << getKernelAttr()
-                                    << ", which is " << arg.getType();
+      return op.emitOpError("passes ") << type << " as argument " << index << " of "
+                                       << op.getKernelAttr() << ", which is " << arg.getType();
     bool counted = arg.getIndexing() == Indexing::element || arg.getIndexing() == Indexing::row;
     if (!counted || !hasRowGrid(kernel.getFamily()))
       continue;
     bool flat = arg.getType().getRank() == 1;
-    int64_t items = flat ? type.getNumElements() : type.getDimSize(0), grid = getGrid();
-    if (items != grid)
-      return emitOpError("has a grid of ") << grid << ", but argument " << index << " has " << items
-                                           << (flat ? " elements" : " rows");
+    int64_t items = flat ? type.getNumElements() : type.getDimSize(0);
+    int64_t wanted = op.getBatch() == 1 ? (int64_t)op.getGrid() : grid.value_or(items);
+    if (items != wanted)
+      return op.emitOpError("has a grid of ") << wanted << ", but argument " << index << " has "
+                                              << items << (flat ? " elements" : " rows");
+    grid = items;
   }
+  return grid;
+}
+
+LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &tables) {
+  auto kernel = tables.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
+  if (!kernel)
+    return emitOpError("names ") << getKernelAttr() << ", which is no launch.kernel";
+  int64_t batch = getBatch();
+  if (batch < 1)
+    return emitOpError("has a batch of ") << batch << "; expected at least 1";
+  if (batch > 1 && kernel.getFamily() != Family::map && kernel.getFamily() != Family::row_reduce)
+    return emitOpError("has a batch of a kernel of family ")
+           << stringifyFamily(kernel.getFamily()) << "; expected map or row_reduce";
+  // Divided, not multiplied: a hand may have written any batch.
+  if (getOperands().size() % batch != 0 || getOperands().size() / batch != kernel.getNumArgs())
+    return emitOpError("passes ") << getOperands().size() << " buffers to " << getKernelAttr()
+                                  << ", which takes " << kernel.getNumArgs()
+                                  << (batch > 1 ? " for each run of the batch" : "");
+  int64_t sum = 0;
+  for (int64_t i = 0; i < batch; ++i) {
+    FailureOr<std::optional<int64_t>> grid = verifyGroup(*this, kernel, getGroup(i));
+    if (failed(grid))
+      return failure();
+    sum += grid->value_or(0);
+  }
+  if (batch > 1 && sum != (int64_t)getGrid())
+    return emitOpError("has a grid of ")
+           << getGrid() << ", but the runs of its batch have " << sum << " in all";
   return success();
+}
+
+int64_t LaunchOp::getGroupGrid(KernelOp kernel, int64_t index) {
+  if (getBatch() == 1)
+    return getGrid();
+  for (auto [number, operand] : llvm::enumerate(getGroup(index))) {
+    ArgAttr arg = kernel.getArg(number);
+    auto type = cast<MemRefType>(operand.getType());
+    if (arg.getIndexing() == Indexing::element || arg.getIndexing() == Indexing::row)
+      return arg.getType().getRank() == 1 ? type.getNumElements() : type.getDimSize(0);
+  }
+  return 0;
 }

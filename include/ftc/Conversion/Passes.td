@@ -38,6 +38,21 @@ def ConvertFTToLaunch : Pass<"convert-ft-to-launch", "mlir::ModuleOp"> {
                            "mlir::math::MathDialect"];
 }
 
+def BatchLaunches : Pass<"launch-batch", "mlir::ModuleOp"> {
+  let summary = "Make one launch of equal kernels on independent buffers";
+  let description = [{
+    Launches of one `map` or `row_reduce` kernel that stand together, with none of another family
+    between, and depend on each other in nothing become one launch with `batch(k)`: the updates of all
+    parameters (multi-tensor AdamW), the sums of squares of all gradients, zeroing all accumulators.
+    For targets where a launch costs more than its work; the cpu target does without. A kernel of more than
+    `max-arguments` arguments is left alone. There are no errors.
+  }];
+  let options = [Option<"off", "off", "bool", "false", "Leave the launches as they are, and say so">,
+                 Option<"maxArguments", "max-arguments", "int64_t", "16",
+                        "Most arguments of a kernel that is batched">];
+  let dependentDialects = ["ftc::launch::LaunchDialect"];
+}
+
 def PlanArena : Pass<"launch-plan-arena", "mlir::ModuleOp"> {
   let summary = "Give every buffer its offset in the arena";
   let description = [{

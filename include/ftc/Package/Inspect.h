@@ -13,7 +13,9 @@ namespace ftc {
 
 /// One JSON object. Sizes in bytes. A kernel's `count`, `flops` and `bytes` are those of one
 /// `train_step` (of the first entry point, where there is no such); `launches` has the count of
-/// each entry point. Same package, same text.
+/// each entry point. A kernel of CUDA has its launch shape too (threads, items, shared_bytes, and
+/// of that entry point's largest launch blocks and batch), the package `cuda` (sources, cubins,
+/// product workspace). Same package, same text.
 std::string inspectJson(const Package &package);
 
 /// The same for people: tables of at most 100 columns, sizes in binary units.

@@ -65,13 +65,21 @@ uint64_t cpuScratchBytes(const package::Package &package);
 /// What one kernel needs: its own figure, or that of a product that has to convert an operand.
 uint64_t cpuScratchBytes(const package::Kernel &kernel);
 
+/// Whether the package is for the target "cuda": its kernels are sources and cubins, not an ELF
+/// image.
+bool isCuda(const package::Package &package);
+/// The grid of one group of a launch.
+int64_t groupGrid(const package::Launch &launch, uint32_t group);
+/// Blocks of threads that a launch of a CUDA kernel consists of; the launch is verified.
+uint64_t launchBlocks(const package::Kernel &kernel, const package::Launch &launch);
+
 /// The checked content of one package file, in memory of its own (a file that changes after the
 /// checks changes nothing here). Immutable, so threads may share it.
 ///
 /// Checked, in this order: size and identifier, the checksum over everything, the size prefix, the
-/// FlatBuffers structure, format version and schema, target and CPU ABI; then what it says: every
-/// enum, index, shape, size, offset and sum (lib/Package/Verify*.cpp). The first failure is the
-/// error.
+/// FlatBuffers structure, format version and schema, target and kernel ABI; then what it says:
+/// every enum, index, shape, size, offset and sum (lib/Package/Verify*.cpp). The first failure is
+/// the error.
 class Package {
 public:
   static Result<std::unique_ptr<Package>> open(const std::string &path);

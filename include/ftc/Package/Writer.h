@@ -16,7 +16,15 @@ namespace ftc {
 /// What a package holds beside the module.
 struct PackageContents {
   std::string target, arch;
-  std::vector<char> code; ///< ELF image of the kernels
+  std::vector<char> code; ///< cpu: ELF image of the kernels
+  /// cuda: name and text of the translation unit, then of the headers it includes.
+  std::vector<std::pair<std::string, std::string>> sources;
+  struct Cubin {
+    std::string arch; ///< "sm_90"
+    std::vector<char> code;
+  };
+  std::vector<Cubin> cubins;
+  uint64_t productWorkspace = 0; ///< cuda: bytes that products may use
 };
 
 /// The module attribute (a dictionary) with what the runtime needs to know and no op says: hashes
@@ -24,8 +32,9 @@ struct PackageContents {
 /// weights.
 inline constexpr llvm::StringLiteral kPackageAttr = "ftc.package";
 
-/// Serializes a planned module. Kernels must carry the target's attributes (Target/CPU/CPU.h).
-/// Errors are diagnostics on the op to blame.
+/// Serializes a planned module. Kernels must carry the target's attributes: for cpu those of
+/// Target/CPU/CPU.h, for cuda `cuda.threads`, `cuda.items`, `cuda.shared_bytes`, and `cuda.symbol`
+/// where the code's name is not the op's. Errors are diagnostics on the op to blame.
 mlir::FailureOr<std::vector<uint8_t>> writePackage(mlir::ModuleOp module,
                                                    const PackageContents &contents);
 

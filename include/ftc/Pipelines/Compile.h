@@ -18,10 +18,13 @@ struct CompileOptions {
   std::string train;   ///< YAML or JSON; empty: defaults
   std::string from;    ///< IR to go on from; excludes the three above
   std::string target = "cpu", cpuArch = "x86-64-v3";
-  std::string emit = "package";            ///< `package` or `mlir`
+  std::string gpuArch = "sm_90";           ///< with cuda; may name several, separated by commas
+  std::string cubins = "auto";             ///< with cuda: `auto` (where nvcc is), `none`, `require`
+  std::string emit = "package";            ///< `package`, `mlir` or `cuda`
   std::string stopAfter;                   ///< step to stop after; needs `mlir`
   std::string report;                      ///< JSON with wall-clock times
-  std::string output;                      ///< file; `-` or empty with `mlir`: standard output
+  std::string output;                      ///< file; `-` or empty with `mlir`: standard output; a
+                                           ///< directory with `cuda`
   std::vector<std::string> disabledPasses; ///< optional work to leave out
   std::vector<std::string> mlirFlags;      ///< passed to LLVM's command line
   bool validatePasses = false;             ///< run a small twin around every pass first

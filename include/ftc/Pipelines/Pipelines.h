@@ -31,6 +31,7 @@ std::vector<std::string> remainingSteps(mlir::ModuleOp module);
 
 /// How a pipeline differs from the whole one.
 struct PipelineOptions {
+  std::string target = "cpu";        ///< `cpu` or `cuda`: some steps are for one of them
   std::string stopAfter;             ///< the last step; empty: all
   std::vector<std::string> disabled; ///< optional work to leave out, of optionalPasses()
   int64_t attentionTile = 0;         ///< of convert-ft-to-launch; 0: its default

@@ -7,6 +7,7 @@
 #include "dialects/Launch/IR/Launch.h"
 #include "ftc/Analysis/Lifetimes.h"
 #include "ftc/Analysis/Report.h"
+#include "ftc/Analysis/StateLayout.h"
 #include "ftc/Package/CpuAbi.h"
 #include "ftc/Package/Package.h"
 
@@ -32,7 +33,8 @@ std::vector<int64_t> shapeOf(MemRefType type) {
 
 class Writer {
 public:
-  Writer(ModuleOp module, const PackageContents &contents) : module(module), contents(contents) {}
+  Writer(ModuleOp module, const PackageContents &contents)
+      : module(module), symbols(module), contents(contents) {}
 
   FailureOr<std::vector<uint8_t>> write() {
     if (failed(header()))
@@ -58,6 +60,7 @@ public:
       out.passes.push_back(std::move(pass));
     }
     out.code.assign(contents.code.begin(), contents.code.end());
+    cudaContents();
     return finishPackage(out);
   }
 
@@ -95,7 +98,7 @@ private:
     out.compiler = "ftc " FTC_VERSION;
     out.target = contents.target;
     out.arch = contents.arch;
-    out.cpu_abi = FTC_CPU_ABI_VERSION;
+    out.cpu_abi = isCuda() ? 0 : FTC_CPU_ABI_VERSION;
     auto dictionary = module->getAttrOfType<DictionaryAttr>(kPackageAttr);
     if (!dictionary)
       return module.emitError("has no attribute ") << kPackageAttr
@@ -174,12 +177,11 @@ private:
   /// Offsets in the state region, and whose moments, accumulators and shadows they are: by their
   /// names (`ft-build-backward` and `ft-lower-precision` make them).
   void placeState() {
-    uint64_t offset = 0;
+    const StateLayout layout = StateLayout::of(module);
     for (auto &tensor : out.tensors) {
       if (tensor->role == package::Role::base)
         continue;
-      tensor->offset = offset;
-      offset += alignedBytes(tensor->bytes);
+      tensor->offset = layout.places.lookup(tensor->name).offset;
       llvm::StringRef name = tensor->name;
       for (llvm::StringRef suffix : {".grad", ".exp_avg", ".exp_avg_sq", ".shadow"})
         if (tensor->role != package::Role::trainable && name.ends_with(suffix)) {
@@ -188,7 +190,7 @@ private:
             tensor->owner = owner->second;
         }
     }
-    stateBytes = offset;
+    stateBytes = layout.bytes;
   }
 
   LogicalResult kernel(KernelOp op) {
@@ -204,19 +206,54 @@ private:
     if (op.getFamily() == Family::gemm) {
       if (failed(product(op, *kernel)))
         return failure();
-    } else {
-      auto symbol = op->getAttrOfType<StringAttr>("cpu.symbol");
-      auto scratch = op->getAttrOfType<IntegerAttr>("cpu.scratch_bytes");
-      auto grain = op->getAttrOfType<IntegerAttr>("cpu.grain");
-      if (!symbol || !scratch || !grain)
-        return op.emitOpError("has not been compiled");
-      kernel->symbol = symbol.str();
-      kernel->scratch_bytes = scratch.getInt();
-      kernel->grain = grain.getInt();
+    } else if (failed(isCuda() ? cudaCode(op, *kernel) : cpuCode(op, *kernel))) {
+      return failure();
     }
     kernels[op.getSymName()] = out.kernels.size();
     out.kernels.push_back(std::move(kernel));
     return success();
+  }
+
+  bool isCuda() const { return contents.target == "cuda"; }
+
+  static LogicalResult cpuCode(KernelOp op, package::KernelT &kernel) {
+    auto symbol = op->getAttrOfType<StringAttr>("cpu.symbol");
+    auto scratch = op->getAttrOfType<IntegerAttr>("cpu.scratch_bytes");
+    auto grain = op->getAttrOfType<IntegerAttr>("cpu.grain");
+    if (!symbol || !scratch || !grain)
+      return op.emitOpError("has not been compiled");
+    kernel.symbol = symbol.str();
+    kernel.scratch_bytes = scratch.getInt();
+    kernel.grain = grain.getInt();
+    return success();
+  }
+
+  static LogicalResult cudaCode(KernelOp op, package::KernelT &kernel) {
+    auto symbol = op->getAttrOfType<StringAttr>("cuda.symbol");
+    auto threads = op->getAttrOfType<IntegerAttr>("cuda.threads");
+    auto items = op->getAttrOfType<IntegerAttr>("cuda.items");
+    auto shared = op->getAttrOfType<IntegerAttr>("cuda.shared_bytes");
+    if (!threads || !items || !shared)
+      return op.emitOpError("has not been emitted");
+    kernel.symbol = symbol ? symbol.str() : op.getSymName().str();
+    kernel.threads = static_cast<uint32_t>(threads.getInt());
+    kernel.items = items.getInt();
+    kernel.shared_bytes = static_cast<uint32_t>(shared.getInt());
+    return success();
+  }
+
+  void cudaContents() {
+    for (const auto &[name, text] : contents.sources) {
+      out.sources.push_back(std::make_unique<package::FileT>());
+      out.sources.back()->name = name;
+      out.sources.back()->text = text;
+    }
+    for (const PackageContents::Cubin &cubin : contents.cubins) {
+      out.cubins.push_back(std::make_unique<package::CubinT>());
+      out.cubins.back()->arch = cubin.arch;
+      out.cubins.back()->code.assign(cubin.code.begin(), cubin.code.end());
+    }
+    out.product_workspace = contents.productWorkspace;
   }
 
   LogicalResult product(KernelOp op, package::KernelT &kernel) {
@@ -285,6 +322,17 @@ private:
     return port;
   }
 
+  /// Groups of a batched launch: launch->batch, and launch->grids in the order of the operands.
+  static LogicalResult batch(LaunchOp op, KernelOp kernel, bool isCuda, package::LaunchT &launch) {
+    launch.batch = op.getBatch();
+    if (launch.batch == 1)
+      return success();
+    if (!isCuda)
+      return op.emitOpError("is a batch, which only the cuda target runs");
+    for (int64_t group = 0; group < (int64_t)op.getBatch(); ++group)
+      launch.grids.push_back(op.getGroupGrid(kernel, group));
+    return success();
+  }
   LogicalResult entry(EntryOp op) {
     auto entry = std::make_unique<package::EntryT>();
     entry->name = op.getSymName().str();
@@ -314,6 +362,9 @@ private:
         launch->grid = launchOp.getGrid();
         launch->flops = launchOp.getFlops();
         launch->bytes = launchOp.getBytes();
+        if (failed(
+                batch(launchOp, symbols.lookup<KernelOp>(launchOp.getKernel()), isCuda(), *launch)))
+          return failure();
         for (Value buffer : launchOp.getOperands()) {
           FailureOr<package::Operand> converted = operand(buffer);
           if (failed(converted))
@@ -359,6 +410,11 @@ private:
       }
     }
     memory->peak = memory->parameters + memory->state + memory->arena;
+    if (isCuda()) {
+      memory->workspace = contents.productWorkspace;
+      out.memory = std::move(memory);
+      return;
+    }
     // A thread's: how many there will be is known at load.
     for (const auto &kernel : out.kernels) {
       memory->workspace = std::max<uint64_t>(memory->workspace, kernel->scratch_bytes);
@@ -372,6 +428,7 @@ private:
   }
 
   ModuleOp module;
+  SymbolTable symbols;
   const PackageContents &contents;
   package::PackageT out;
   llvm::StringMap<uint32_t> tensors, kernels, strings;

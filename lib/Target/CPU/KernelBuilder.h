@@ -9,6 +9,7 @@
 #ifndef FTC_LIB_TARGET_CPU_KERNELBUILDER_H
 #define FTC_LIB_TARGET_CPU_KERNELBUILDER_H
 
+#include "dialects/Launch/IR/KernelChecks.h"
 #include "dialects/Launch/IR/Launch.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -114,15 +115,8 @@ mlir::LogicalResult lowerAttentionGradQuery(LoweredKernel &, mlir::ModuleOp, int
 mlir::LogicalResult lowerAttentionGradKeyValue(LoweredKernel &, mlir::ModuleOp,
                                                int64_t nativeLanes);
 
-//===-- Checks of a kernel's arguments ------------------------------------===//
-
-/// Argument `index` has a type `<D0 x ... x element>` with contiguous columns; -1 in `shape` takes
-/// any static size, ShapedType::kDynamic the grid. Element types as in "f32" or "float" (f32, bf16,
-/// f16) or "i32".
-mlir::LogicalResult expectArg(launch::KernelOp kernel, unsigned index, llvm::StringRef what,
-                              llvm::StringRef element, llvm::ArrayRef<int64_t> shape,
-                              bool written = false);
-mlir::LogicalResult expectArgs(launch::KernelOp kernel, unsigned count, llvm::StringRef what);
+using launch::expectArg;
+using launch::expectArgs;
 
 /// Estimated nanoseconds of a scalar region for one element, in vectors of eight.
 double estimateRegion(mlir::Region &region);

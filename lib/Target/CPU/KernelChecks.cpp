@@ -1,5 +1,5 @@
 //===- KernelChecks.cpp - checks and cost of a kernel's parts -------------===//
-// Diagnostics for kernels that do not fit their family, and the estimate behind cpu.grain.
+// What scalar regions may hold, and the estimate behind cpu.grain.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "KernelBuilder.h"
@@ -12,55 +12,6 @@ using namespace mlir;
 using namespace ftc;
 using namespace ftc::cpu;
 using launch::KernelOp;
-
-LogicalResult cpu::expectArgs(KernelOp kernel, unsigned count, StringRef what) {
-  if (kernel.getNumArgs() == count)
-    return success();
-  return kernel.emitError("kernel ")
-         << kernel.getSymNameAttr() << " of family " << stringifyFamily(kernel.getFamily())
-         << " has " << kernel.getNumArgs() << " arguments; expected " << count << ": " << what;
-}
-
-static bool matchesElement(Type type, StringRef element) {
-  if (element == "float")
-    return isa<Float32Type, BFloat16Type, Float16Type>(type);
-  return element == "i32" ? type.isInteger(32) : type.isF32();
-}
-
-LogicalResult cpu::expectArg(KernelOp kernel, unsigned index, StringRef what, StringRef element,
-                             ArrayRef<int64_t> shape, bool written) {
-  MemRefType type = kernel.getArg(index).getType();
-  bool matches =
-      matchesElement(type.getElementType(), element) && type.getShape().size() == shape.size();
-  for (unsigned i = 0; matches && i < shape.size(); ++i) {
-    int64_t size = type.getShape()[i];
-    bool grid = i == 0 && shape[i] == ShapedType::kDynamic;
-    matches = grid || (shape[i] == -1 && size > 0) || size == shape[i];
-  }
-  SmallVector<int64_t> strides;
-  int64_t offset = 0;
-  matches = matches && succeeded(type.getStridesAndOffset(strides, offset)) &&
-            !ShapedType::isDynamic(offset) && !llvm::any_of(strides, ShapedType::isDynamic) &&
-            (strides.empty() || strides.back() == 1);
-  if (!matches) {
-    std::string expected;
-    for (int64_t size : shape)
-      expected += ShapedType::isDynamic(size) ? "?x"
-                  : size == -1                ? "Nx"
-                                              : std::to_string(size) + "x";
-    return kernel.emitError("kernel ")
-           << kernel.getSymNameAttr() << " of family " << stringifyFamily(kernel.getFamily())
-           << " has argument " << index << " (" << what << ") of type " << type
-           << "; expected memref<" << expected << element << "> with contiguous columns";
-  }
-  bool writes = kernel.getArg(index).getAccess() != launch::Access::read;
-  if (writes != written)
-    return kernel.emitError("kernel ")
-           << kernel.getSymNameAttr() << " of family " << stringifyFamily(kernel.getFamily())
-           << (writes ? " writes" : " does not write") << " argument " << index << " (" << what
-           << ')';
-  return success();
-}
 
 LogicalResult cpu::checkScalarRegions(KernelOp kernel) {
   for (Region &region : kernel.getBodies()) {

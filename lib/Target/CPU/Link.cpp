@@ -25,9 +25,10 @@ class TemporaryFolder {
 public:
   std::error_code create() { return llvm::sys::fs::createUniqueDirectory("ftc-link", path); }
   ~TemporaryFolder() {
-    if (!path.empty())
-      (void)llvm::sys::fs::remove_directories(
-          path); // what stays lies in the system's temporary folder
+    if (path.empty())
+      return;
+    // What stays lies in the system's temporary folder.
+    [[maybe_unused]] std::error_code ignored = llvm::sys::fs::remove_directories(path);
   }
   std::string file(StringRef name) const { return (path + "/" + name).str(); }
 

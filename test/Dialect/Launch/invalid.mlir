@@ -359,3 +359,65 @@ launch.entry @e {
 
 // expected-error @+1 {{'launch.boundary' op expects parent op 'launch.entry'}}
 launch.boundary
+
+// -----
+
+//===-- Batches -----------------------------------------------------------===//
+
+launch.kernel @k map [#launch.arg<write element memref<?xf32>>] {
+  %c = arith.constant 0.0 : f32
+  launch.yield %c : f32
+}
+launch.entry @update {
+  %x = launch.input "x" : memref<4xf32>
+  // expected-error @+1 {{'launch.launch' op has a batch of 0; expected at least 1}}
+  launch.launch @k site("s") grid(4) batch(0) cost(0, 0) (%x) : memref<4xf32>
+}
+
+// -----
+
+launch.kernel @k map [#launch.arg<write element memref<?xf32>>] {
+  %c = arith.constant 0.0 : f32
+  launch.yield %c : f32
+}
+launch.entry @update {
+  %x = launch.input "x" : memref<4xf32>
+  // expected-error @+1 {{'launch.launch' op passes 1 buffers to @k, which takes 1 for each run of the batch}}
+  launch.launch @k site("s") grid(4) batch(2) cost(0, 0) (%x) : memref<4xf32>
+}
+
+// -----
+
+launch.kernel @k map [#launch.arg<write element memref<?xf32>>] {
+  %c = arith.constant 0.0 : f32
+  launch.yield %c : f32
+}
+launch.entry @update {
+  %x = launch.input "x" : memref<4xf32>
+  %y = launch.input "y" : memref<6xf32>
+  // expected-error @+1 {{'launch.launch' op has a grid of 8, but the runs of its batch have 10 in all}}
+  launch.launch @k site("s") grid(8) batch(2) cost(0, 0) (%x, %y) : memref<4xf32>, memref<6xf32>
+}
+
+// -----
+
+launch.kernel @k map [#launch.arg<read element memref<?xf32>>, #launch.arg<write element memref<?xf32>>] {
+^bb0(%c: f32):
+  launch.yield %c : f32
+}
+launch.entry @update {
+  %x = launch.input "x" : memref<4xf32>
+  %y = launch.input "y" : memref<6xf32>
+  // expected-error @+1 {{'launch.launch' op has a grid of 6, but argument 1 has 4 elements}}
+  launch.launch @k site("s") grid(10) batch(2) cost(0, 0) (%x, %x, %y, %x) : memref<4xf32>, memref<4xf32>, memref<6xf32>, memref<4xf32>
+}
+
+// -----
+
+launch.kernel @k gemm [#launch.arg<read whole memref<2x2xf32>>, #launch.arg<read whole memref<2x2xf32>>, #launch.arg<write whole memref<2x2xf32>>]
+launch.entry @update {
+  %x = launch.input "x" : memref<2x2xf32>
+  %y = launch.input "y" : memref<2x2xf32>
+  // expected-error @+1 {{'launch.launch' op has a batch of a kernel of family gemm; expected map or row_reduce}}
+  launch.launch @k site("s") grid(2) batch(2) cost(0, 0) (%x, %x, %y, %x, %x, %y) : memref<2x2xf32>, memref<2x2xf32>, memref<2x2xf32>, memref<2x2xf32>, memref<2x2xf32>, memref<2x2xf32>
+}

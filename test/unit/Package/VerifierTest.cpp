@@ -52,7 +52,7 @@ package::LaunchT &launchOf(P &p, size_t entry, size_t launch) {
 const Refusal header[] = {
     {"version", [](P &p) { p.format_version = 2; }, "has format 2; this ftc reads 1"},
     {"schema", [](P &p) { p.schema_hash[0] ^= 1; }, "for another schema"},
-    {"target", [](P &p) { p.target = "cuda"; }, "is for the target 'cuda'"},
+    {"target", [](P &p) { p.target = "tpu"; }, "is for the target 'tpu'"},
     {"abi", [](P &p) { p.cpu_abi = 99; }, "CPU ABI 99"},
     {"hash", [](P &p) { p.model_hash = "xyz"; }, "model_hash"},
     {"tokens", [](P &p) { p.tokens = 23; }, "tokens: is 23, not batch x max_length = 2 x 12"},

@@ -35,6 +35,7 @@ struct Case {
   int64_t logitsBytes = 0;                ///< likewise
   std::string dtype = "float32";          ///< of the weights on disk
   std::vector<std::string> disabled = {}; ///< optional passes to leave out
+  std::string target = "cpu";             ///< or `cuda`, which needs a GPU or stand-ins for it
 };
 
 inline void PrintTo(const Case &one, std::ostream *os) { *os << one.name; }

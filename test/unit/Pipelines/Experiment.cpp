@@ -13,6 +13,7 @@
 #include "ftc/Support/Hash.h"
 #include "ftc/Support/Philox.h"
 #include "ftc/Target/CPU/CPU.h"
+#include "ftc/Target/CUDA/CUDA.h"
 
 #include "mlir/Pass/PassManager.h"
 
@@ -107,6 +108,7 @@ void Experiment::advance(StringRef step) {
   PipelineOptions options;
   options.stopAfter = step.str();
   options.disabled = one.disabled;
+  options.target = one.target;
   options.attentionTile = one.attentionTile;
   options.logitsBytes = one.logitsBytes;
   if (Status status = buildPipeline(manager, *module, options); !status)
@@ -119,13 +121,28 @@ std::vector<uint8_t> Experiment::compile() {
   advance("");
   if (failed)
     return {};
-  FailureOr<cpu::CompiledKernels> kernels = cpu::compileKernels(*module);
-  if (mlir::failed(kernels)) {
-    fail("the kernels could not be compiled");
-    return {};
+  PackageContents contents;
+  contents.target = one.target;
+  if (one.target == "cuda") {
+    FailureOr<std::vector<cuda::SourceFile>> sources = cuda::printKernels(*module);
+    if (mlir::failed(sources)) {
+      fail("the kernels could not be printed");
+      return {};
+    }
+    contents.arch = "sm_90";
+    contents.productWorkspace = cuda::kProductWorkspace;
+    for (const cuda::SourceFile &source : *sources)
+      contents.sources.emplace_back(source.name, source.text);
+  } else {
+    FailureOr<cpu::CompiledKernels> kernels = cpu::compileKernels(*module);
+    if (mlir::failed(kernels)) {
+      fail("the kernels could not be compiled");
+      return {};
+    }
+    contents.arch = "x86-64-v3";
+    contents.code = std::move(kernels->image);
   }
-  FailureOr<std::vector<uint8_t>> bytes =
-      writePackage(*module, PackageContents{"cpu", "x86-64-v3", kernels->image});
+  FailureOr<std::vector<uint8_t>> bytes = writePackage(*module, contents);
   if (mlir::failed(bytes)) {
     fail("the package could not be written");
     return {};

@@ -1,0 +1,145 @@
+// Each family as an instance of its template.
+// RUN: ft-opt %s --launch-print-cuda-kernels -o /dev/null | FileCheck %s
+// RUN: ft-opt %s --launch-print-cuda-kernels | FileCheck %s --check-prefix=SHAPE
+
+// CHECK:      // kernels.cu - the kernels of a training step, printed by ftc
+// CHECK:      #include "ftc/Kernels/CUDA/Attention.h"
+// CHECK:      #include "ftc/Kernels/CUDA/RowReduce.h"
+
+// A scalar region is a struct; what is read once stands where it is read.
+// DOC: launch-print-cuda-kernels
+// CHECK:      struct swiglu_body {
+// CHECK-NEXT:   static FTC_DEVICE void element(const float *in, float *out) {
+// CHECK-NEXT:     const float v0 = 1.0f / (1.0f + ftc::exp(-in[0]));
+// CHECK-NEXT:     out[0] = in[0] * v0 * in[1];
+// CHECK-NEXT:     out[1] = v0;
+// CHECK-NEXT:   }
+// CHECK-NEXT: };
+// CHECK:      FTC_KERNEL(swiglu, 256, const ftc::bf16 *__restrict__ x0, ftc::bf16 *__restrict__ u0,
+// CHECK-NEXT:            float *__restrict__ y0, long long grid) {
+// CHECK-NEXT:   const long long block = blockIdx.x;
+// CHECK-NEXT:   ftc::map<swiglu_body, 256>(block, grid, ftc::read(x0), ftc::update(u0), ftc::write(y0));
+// CHECK-NEXT: }
+// SHAPE:      launch.kernel @swiglu map
+// SHAPE-SAME: cuda.items = 2048 : i64, cuda.shared_bytes = 0 : i64, cuda.threads = 256 : i64
+launch.kernel @swiglu map [#launch.arg<read element memref<?xbf16>>,
+    #launch.arg<readwrite element memref<?xbf16>>, #launch.arg<write element memref<?xf32>>] {
+^bb0(%gate: f32, %up: f32):
+  %0 = arith.negf %gate : f32
+  %1 = math.exp %0 : f32
+  %one = arith.constant 1.0 : f32
+  %2 = arith.addf %one, %1 : f32
+  %3 = arith.divf %one, %2 : f32
+  %4 = arith.mulf %gate, %3 : f32
+  %5 = arith.mulf %4, %up : f32
+  launch.yield %5, %3 : f32, f32
+}
+
+// DOC-END
+// CHECK-LABEL: FTC_KERNEL(bias,
+// CHECK:       ftc::mapRows<bias_body, 256, 96, 21>(block, grid, ftc::update(u0), ftc::readColumn(column0));
+launch.kernel @bias map [#launch.arg<readwrite element memref<?x96xf32>>, #launch.arg<read column memref<96xf32>>] {
+^bb0(%x: f32, %b: f32):
+  %0 = arith.addf %x, %b : f32
+  launch.yield %0 : f32
+}
+
+// CHECK-LABEL: struct norm_body {
+// CHECK-NEXT:    static constexpr int terms = 1, rows = 1;
+// CHECK-NEXT:    static FTC_DEVICE void term(const float *in, float *term) {
+// CHECK-NEXT:      term[0] = in[0] * in[0];
+// CHECK:         static FTC_DEVICE void finish(const float *, const float *sum, float *row) {
+// CHECK-NEXT:      row[0] = ftc::rsqrt(sum[0] / 4096.0f + 1e-05f);
+// CHECK:         static FTC_DEVICE void element(const float *in, const float *row, float *out) {
+// CHECK-NEXT:      out[0] = in[0] * row[0] * in[1];
+// CHECK-NEXT:      out[1] = row[0];
+// CHECK:       FTC_KERNEL(norm, 512,
+// CHECK:       ftc::rowReduce<norm_body, 512, 4096, 1>(block, grid, ftc::read(x0), ftc::readColumn(column0),
+// CHECK-NEXT:                 ftc::write(y0), ftc::writeRow(row0));
+launch.kernel @norm row_reduce [#launch.arg<read element memref<?x4096xbf16>>, #launch.arg<read column memref<4096xbf16>>,
+    #launch.arg<write element memref<?x4096xbf16>>, #launch.arg<write row memref<?xf32>>] {
+^bb0(%x: f32, %w: f32):
+  %0 = arith.mulf %x, %x : f32
+  launch.yield %0 : f32
+}, {
+^bb0(%s: f32):
+  %n = arith.constant 4096.0 : f32
+  %0 = arith.divf %s, %n : f32
+  %e = arith.constant 1.0e-5 : f32
+  %1 = arith.addf %0, %e : f32
+  %2 = math.rsqrt %1 : f32
+  launch.yield %2 : f32
+}, {
+^bb0(%x: f32, %w: f32, %r: f32):
+  %0 = arith.mulf %x, %r : f32
+  %1 = arith.mulf %0, %w : f32
+  launch.yield %1, %r : f32, f32
+}
+
+// CHECK-LABEL: struct sums_body {
+// CHECK-NEXT:    static FTC_DEVICE float term(const float *in) {
+// CHECK-NEXT:      return in[0] * in[1];
+// CHECK:       FTC_KERNEL(sums, 256,
+// CHECK:       (void)grid;
+// CHECK-NEXT:  ftc::colReduce<sums_body, 256, 64, 96>(block, ftc::read(x0), ftc::readRow(row0),
+// CHECK-NEXT:                 ftc::updateColumn(column0));
+launch.kernel @sums col_reduce [#launch.arg<read element memref<64x96xf32>>, #launch.arg<read row memref<64xf32>>,
+    #launch.arg<readwrite column memref<96xf32>>] {
+^bb0(%x: f32, %r: f32):
+  %0 = arith.mulf %x, %r : f32
+  launch.yield %0 : f32
+}
+
+// CHECK-LABEL: FTC_KERNEL(turn,
+// CHECK:       ftc::rope<128, 8, 4, 32, true>(block, grid, ftc::update(x), cosines, sines, positions);
+launch.kernel @turn rope [#launch.arg<readwrite element memref<?x32xbf16>>, #launch.arg<read whole memref<64x4xf32>>,
+    #launch.arg<read whole memref<64x4xf32>>, #launch.arg<read row memref<?xi32>>] params {head_dim = 8 : i64, transposed = true}
+
+// CHECK-LABEL: FTC_KERNEL(lookup,
+// CHECK:       ftc::embedding<128, 32>(block, grid, ids, table, out);
+launch.kernel @lookup embedding [#launch.arg<read row memref<?xi32>>, #launch.arg<read whole memref<96x32xf16>>,
+    #launch.arg<write element memref<?x32xbf16>>]
+
+// CHECK-LABEL: FTC_KERNEL(scatter,
+// CHECK:       ftc::embeddingGrad<128, 64, 32, 96, true>(block, ids, grad, out);
+launch.kernel @scatter embedding_grad [#launch.arg<read whole memref<64xi32>>, #launch.arg<read whole memref<64x32xbf16>>,
+    #launch.arg<readwrite whole memref<96x32xf32>>]
+
+// CHECK-LABEL: FTC_KERNEL(loss, 512,
+// CHECK:       ftc::crossEntropy<512, 128256, true, true>(block, grid, logits, targets, invItems, seed,
+launch.kernel @loss cross_entropy [#launch.arg<readwrite element memref<?x128256xbf16>>, #launch.arg<read row memref<?xi32>>,
+    #launch.arg<read scalar memref<f32>>, #launch.arg<read scalar memref<f32>>, #launch.arg<write row memref<?xf32>>]
+  params {gradient = true, loss = true}
+
+// The tile that a block owns is the launch's; the other one is the target's choice.
+// CHECK-LABEL: FTC_KERNEL(forward,
+// CHECK:       ftc::attention<ftc::bf16, 4, 2, 64, 64, 64, 128>(block, 0.125f, q, k, v, segmentBegin, out,
+launch.kernel @forward attention [#launch.arg<read whole memref<128x256xbf16>>, #launch.arg<read whole memref<128x128xbf16>>,
+    #launch.arg<read whole memref<128x128xbf16>>, #launch.arg<read whole memref<128xi32>>, #launch.arg<write whole memref<128x256xbf16>>,
+    #launch.arg<write whole memref<128x4xf32>>] params {head_dim = 64 : i64, scale = 0.125 : f64, query_tile = 64 : i64, key_tile = 64 : i64}
+
+// CHECK-LABEL: FTC_KERNEL(delta,
+// CHECK:       ftc::attentionDelta<ftc::bf16, 4, 64>(block, grid, out, grad, delta);
+launch.kernel @delta attention_delta [#launch.arg<read whole memref<128x256xbf16>>, #launch.arg<read whole memref<128x256xbf16>>,
+    #launch.arg<write whole memref<128x4xf32>>] params {head_dim = 64 : i64}
+
+// CHECK-LABEL: FTC_KERNEL(gradQuery,
+// CHECK:       ftc::attentionGradQuery<ftc::bf16, 4, 2, 64, 64, 32, 128>(
+launch.kernel @gradQuery attention_grad_query [#launch.arg<read whole memref<128x256xbf16>>, #launch.arg<read whole memref<128x128xbf16>>,
+    #launch.arg<read whole memref<128x128xbf16>>, #launch.arg<read whole memref<128x256xbf16>>, #launch.arg<read whole memref<128x4xf32>>,
+    #launch.arg<read whole memref<128x4xf32>>, #launch.arg<read whole memref<128xi32>>, #launch.arg<write whole memref<128x256xbf16>>]
+  params {head_dim = 64 : i64, scale = 0.125 : f64, query_tile = 64 : i64, key_tile = 64 : i64}
+
+// CHECK-LABEL: FTC_KERNEL(gradValue,
+// CHECK:       ftc::attentionGradKeyValue<ftc::bf16, 4, 2, 64, 32, 64, 128, false, true>(
+// CHECK:       segmentEnd, dv);
+launch.kernel @gradValue attention_grad_key_value [#launch.arg<read whole memref<128x256xbf16>>, #launch.arg<read whole memref<128x128xbf16>>,
+    #launch.arg<read whole memref<128x128xbf16>>, #launch.arg<read whole memref<128x256xbf16>>, #launch.arg<read whole memref<128x4xf32>>,
+    #launch.arg<read whole memref<128x4xf32>>, #launch.arg<read whole memref<128xi32>>, #launch.arg<read whole memref<128xi32>>,
+    #launch.arg<write whole memref<128x128xbf16>>]
+  params {head_dim = 64 : i64, scale = 0.125 : f64, query_tile = 64 : i64, key_tile = 64 : i64, has_key = false, has_value = true}
+
+// Products are the library's.
+// CHECK-NOT: product
+launch.kernel @product gemm [#launch.arg<read whole memref<2x2xf32>>, #launch.arg<read whole memref<2x2xf32>>,
+    #launch.arg<write whole memref<2x2xf32>>] params {transpose_a = false, transpose_b = false}

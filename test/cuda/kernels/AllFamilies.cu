@@ -1,0 +1,149 @@
+//===- AllFamilies.cu - every kernel family in the sizes of a real model ---===//
+// Compiled only, for each architecture: no warnings, no spills. Llama-3.1-8B, 8192 tokens a step.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#include "Bodies.h"
+#include "ftc/Kernels/CUDA/ColReduce.h"
+#include "ftc/Kernels/CUDA/CrossEntropy.h"
+#include "ftc/Kernels/CUDA/Embedding.h"
+#include "ftc/Kernels/CUDA/Map.h"
+#include "ftc/Kernels/CUDA/Rope.h"
+#include "ftc/Kernels/CUDA/RowReduce.h"
+
+using ftc::bf16;
+using ftc::f16;
+
+FTC_KERNEL(map_silu_mul_bf16, 256, const bf16 *gate, const bf16 *up, bf16 *out, long long grid) {
+  ftc::map<SiluMul, 256>(blockIdx.x, grid, ftc::read(gate), ftc::read(up), ftc::write(out));
+}
+FTC_KERNEL(map_silu_mul_f32, 256, const float *gate, const float *up, float *out, long long grid) {
+  ftc::map<SiluMul, 256>(blockIdx.x, grid, ftc::read(gate), ftc::read(up), ftc::write(out));
+}
+FTC_KERNEL(map_silu_mul_grad_bf16, 256, bf16 *gate, bf16 *up, bf16 *product, long long grid) {
+  ftc::map<SiluMulGrad, 256>(blockIdx.x, grid, ftc::update(gate), ftc::update(up),
+                             ftc::update(product));
+}
+FTC_KERNEL(map_gelu_bf16, 256, const bf16 *in, bf16 *out, long long grid) {
+  ftc::map<GeluTanh, 256>(blockIdx.x, grid, ftc::read(in), ftc::write(out));
+}
+FTC_KERNEL(map_adamw, 256, float *weight, float *m, float *v, const float *gradient,
+           const float *rate, const float *correction1, const float *correction2,
+           const float *decay, const float *clip, bf16 *shadow, long long grid) {
+  ftc::map<AdamW, 256>(blockIdx.x, grid, ftc::update(weight), ftc::update(m), ftc::update(v),
+                       ftc::read(gradient), ftc::readScalar(rate), ftc::readScalar(correction1),
+                       ftc::readScalar(correction2), ftc::readScalar(decay), ftc::readScalar(clip),
+                       ftc::write(shadow));
+}
+FTC_KERNEL(map_adamw_batched, 256, const ftc::BatchItem *items, const long long *firstBlock,
+           long long count) {
+  const long long i = ftc::batchIndex(firstBlock, count, blockIdx.x);
+  const ftc::BatchItem &item = items[i];
+  ftc::map<AdamW, 256>(blockIdx.x - firstBlock[i], item.grid,
+                       ftc::update(ftc::batchArgument<float>(item, 0)),
+                       ftc::update(ftc::batchArgument<float>(item, 1)),
+                       ftc::update(ftc::batchArgument<float>(item, 2)),
+                       ftc::read(ftc::batchArgument<float>(item, 3)),
+                       ftc::readScalar(ftc::batchArgument<float>(item, 4)),
+                       ftc::readScalar(ftc::batchArgument<float>(item, 5)),
+                       ftc::readScalar(ftc::batchArgument<float>(item, 6)),
+                       ftc::readScalar(ftc::batchArgument<float>(item, 7)),
+                       ftc::readScalar(ftc::batchArgument<float>(item, 8)),
+                       ftc::write(ftc::batchArgument<bf16>(item, 9)));
+}
+
+FTC_KERNEL(map_rows_bf16, 256, bf16 *x, const float *row, const bf16 *column, const float *scalar,
+           long long grid) {
+  ftc::mapRows<ScaleAndShift, 256, 4096, 1>(blockIdx.x, grid, ftc::update(x), ftc::readRow(row),
+                                            ftc::readColumn(column), ftc::readScalar(scalar));
+}
+FTC_KERNEL(map_rows_f32_odd, 256, float *x, const float *row, const f16 *column,
+           const float *scalar, long long grid) {
+  ftc::mapRows<ScaleAndShift, 256, 63, 8>(blockIdx.x, grid, ftc::update(x), ftc::readRow(row),
+                                          ftc::readColumn(column), ftc::readScalar(scalar));
+}
+
+#define RMS_NORM(name, Threads, T, Weight, Columns, RowsPerBlock)                                  \
+  FTC_KERNEL(name, Threads, const T *x, T *residual, const Weight *weight, T *normed, float *rstd, \
+             long long grid) {                                                                     \
+    ftc::rowReduce<RmsNorm<Columns>, Threads, Columns, RowsPerBlock>(                              \
+        blockIdx.x, grid, ftc::read(x), ftc::update(residual), ftc::readColumn(weight),            \
+        ftc::write(normed), ftc::writeRow(rstd));                                                  \
+  }                                                                                                \
+  FTC_KERNEL(name##_grad, Threads, const T *x, const Weight *weight, const float *rstd,            \
+             const T *gradient, T *residual, long long grid) {                                     \
+    ftc::rowReduce<RmsNormGrad<Columns>, Threads, Columns, RowsPerBlock>(                          \
+        blockIdx.x, grid, ftc::read(x), ftc::readColumn(weight), ftc::readRow(rstd),               \
+        ftc::read(gradient), ftc::update(residual));                                               \
+  }
+RMS_NORM(row_rms_norm_bf16_4096, 256, bf16, bf16, 4096, 1)
+RMS_NORM(row_rms_norm_bf16_f32_4096, 256, bf16, float, 4096, 1)
+RMS_NORM(row_rms_norm_f32_4096, 256, float, float, 4096, 1)
+RMS_NORM(row_rms_norm_f32_8192, 512, float, float, 8192, 1)
+RMS_NORM(row_rms_norm_bf16_16384, 1024, bf16, bf16, 16384, 1)
+RMS_NORM(row_rms_norm_f32_16384, 1024, float, float, 16384, 1)
+RMS_NORM(row_rms_norm_bf16_128, 256, bf16, bf16, 128, 8)
+RMS_NORM(row_rms_norm_bf16_1023, 256, bf16, bf16, 1023, 2)
+
+FTC_KERNEL(row_norm_16384, 512, const float *x, const float *scale, float *out, long long grid) {
+  ftc::rowReduce<RowNorm, 512, 16384, 1>(blockIdx.x, grid, ftc::read(x), ftc::readScalar(scale),
+                                         ftc::writeRow(out));
+}
+FTC_KERNEL(row_many_sums, 256, bf16 *x, float *row, long long grid) {
+  ftc::rowReduce<ManySums, 256, 2048, 1>(blockIdx.x, grid, ftc::update(x), ftc::updateRow(row));
+}
+
+#define COL_SUMS(name, Threads, T, Rows, Columns)                                                  \
+  FTC_KERNEL(name##_weighted, Threads, const T *x, const T *gradient, const float *rstd,           \
+             float *out) {                                                                         \
+    ftc::colReduce<WeightedSum, Threads, Rows, Columns>(blockIdx.x, ftc::read(x),                  \
+                                                        ftc::read(gradient), ftc::readRow(rstd),   \
+                                                        ftc::updateColumn(out));                   \
+  }                                                                                                \
+  FTC_KERNEL(name, Threads, const T *x, float *out) {                                              \
+    ftc::colReduce<Sum, Threads, Rows, Columns>(blockIdx.x, ftc::read(x), ftc::writeColumn(out));  \
+  }
+COL_SUMS(col_sum_bf16, 512, bf16, 8192, 4096)
+COL_SUMS(col_sum_f32, 512, float, 8192, 4096)
+COL_SUMS(col_sum_bf16_odd, 256, bf16, 100, 63)
+
+FTC_KERNEL(rope_bf16, 256, bf16 *x, const float *cos, const float *sin, const int *positions,
+           long long grid) {
+  ftc::rope<256, 128, 64, 4096, false>(blockIdx.x, grid, ftc::update(x), cos, sin, positions);
+}
+FTC_KERNEL(rope_f32_transposed, 256, const float *x, float *y, const float *cos, const float *sin,
+           const int *positions, long long grid) {
+  ftc::rope<256, 128, 64, 4096, true>(blockIdx.x, grid, ftc::read(x), ftc::write(y), cos, sin,
+                                      positions);
+}
+FTC_KERNEL(rope_bf16_partial, 128, const bf16 *x, bf16 *y, const float *cos, const float *sin,
+           const int *positions, long long grid) {
+  ftc::rope<128, 80, 16, 2560, false>(blockIdx.x, grid, ftc::read(x), ftc::write(y), cos, sin,
+                                      positions);
+}
+
+FTC_KERNEL(embedding_bf16, 256, const int *ids, const bf16 *table, bf16 *out, long long grid) {
+  ftc::embedding<256, 4096>(blockIdx.x, grid, ids, table, out);
+}
+FTC_KERNEL(embedding_f16_f32, 256, const int *ids, const f16 *table, float *out, long long grid) {
+  ftc::embedding<256, 4096>(blockIdx.x, grid, ids, table, out);
+}
+FTC_KERNEL(embedding_grad_f32, 64, const int *ids, const float *grad, float *out) {
+  ftc::embeddingGrad<64, 8192, 4096, 128256, false>(blockIdx.x, ids, grad, out);
+}
+FTC_KERNEL(embedding_grad_bf16_add, 64, const int *ids, const bf16 *grad, float *out) {
+  ftc::embeddingGrad<64, 8192, 4096, 128256, true>(blockIdx.x, ids, grad, out);
+}
+
+FTC_KERNEL(cross_entropy_bf16, 512, bf16 *logits, const int *targets, const float *invItems,
+           const float *seed, float *nll, long long grid) {
+  ftc::crossEntropy<512, 128256, true, true>(blockIdx.x, grid, logits, targets, invItems, seed,
+                                             nll);
+}
+FTC_KERNEL(cross_entropy_f32, 512, float *logits, const int *targets, const float *invItems,
+           const float *seed, long long grid) {
+  ftc::crossEntropy<512, 50257, true, false>(blockIdx.x, grid, logits, targets, invItems, seed);
+}
+FTC_KERNEL(cross_entropy_loss, 512, const bf16 *logits, const int *targets, float *nll,
+           long long grid) {
+  ftc::crossEntropy<512, 128256, false, true>(blockIdx.x, grid, logits, targets, nll);
+}
