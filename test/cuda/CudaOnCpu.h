@@ -103,7 +103,8 @@ struct Kernel {
   unsigned arguments;
   const char *file;
   int line;
-  bool checked = FTC_ON_CPU_CHECKED; // its loads and stores are instrumented
+  const unsigned short *argumentBytes = nullptr; // the size of each argument
+  bool checked = FTC_ON_CPU_CHECKED;             // its loads and stores are instrumented
 };
 
 /// Runs a grid of `blocks` x `threads`, one-dimensional, with exactly `sharedBytes` of dynamic
@@ -208,6 +209,10 @@ FTC_ON_CPU_UNCHECKED inline void call(void (*kernel)(P...), void **arguments) {
   callWith(kernel, arguments, std::index_sequence_for<P...>());
 }
 template <typename... P> constexpr unsigned countArguments(void (*)(P...)) { return sizeof...(P); }
+template <typename... P> constexpr unsigned short sizesOf[] = {sizeof(P)..., 0};
+template <typename... P> constexpr const unsigned short *argumentSizes(void (*)(P...)) {
+  return sizesOf<P...>;
+}
 
 template <typename... P, size_t... I>
 inline int launchWith(const Kernel &kernel, unsigned blocks, unsigned threads, size_t sharedBytes,
@@ -340,8 +345,13 @@ inline void syncWarp(const char *file, int line, Mask mask) {
     ftc_on_cpu::call(&name, arguments);                                                            \
   }                                                                                                \
   extern "C" const ftc_on_cpu::Kernel name##_on_cpu_kernel;                                        \
-  const ftc_on_cpu::Kernel name##_on_cpu_kernel = {                                                \
-      #name, &name##_on_cpu, threads, ftc_on_cpu::countArguments(&name), __FILE__, __LINE__};      \
+  const ftc_on_cpu::Kernel name##_on_cpu_kernel = {#name,                                          \
+                                                   &name##_on_cpu,                                 \
+                                                   threads,                                        \
+                                                   ftc_on_cpu::countArguments(&name),              \
+                                                   __FILE__,                                       \
+                                                   __LINE__,                                       \
+                                                   ftc_on_cpu::argumentSizes(&name)};              \
   extern "C" void name(__VA_ARGS__)
 
 // Runs at once; the stream is not used. Its value is that of ftc_on_cpu::launch.

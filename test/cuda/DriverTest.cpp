@@ -4,6 +4,7 @@
 //===----------------------------------------------------------------------===//
 #include "StandIns.h"
 
+#include <cstdlib>
 #include <filesystem>
 #include <vector>
 
@@ -279,6 +280,81 @@ TEST_F(Memory, CopiesAndFills) {
   EXPECT_EQ(bytes[12], 7);
   free(a);
   free(b);
+}
+
+// Run once more with FTC_STANDIN_LAZY=1, where work waits until somebody asks for it.
+class Late : public DriverTest {
+protected:
+  void SetUp() override {
+    DriverTest::SetUp();
+    for (void *&stream : streams)
+      ASSERT_EQ(cuda("cuStreamCreate", &stream, 1u), 0);
+    device = allocate(sizeof(int));
+    ASSERT_EQ(cuda("cuMemHostAlloc", &pinned, sizeof(int), 0u), 0);
+  }
+  void TearDown() override {
+    for (void *stream : streams)
+      EXPECT_EQ(cuda("cuStreamDestroy_v2", stream), 0);
+    free(device);
+    EXPECT_EQ(cuda("cuMemFreeHost", pinned), 0);
+    DriverTest::TearDown();
+  }
+  int upload(const void *from, void *stream) {
+    return cuda("cuMemcpyHtoDAsync_v2", device, from, sizeof(int), stream);
+  }
+  int fill(unsigned value, void *stream) {
+    return cuda("cuMemsetD32Async", device, value, size_t(1), stream);
+  }
+  int onDevice() {
+    int value = 0;
+    EXPECT_EQ(cuda("cuMemcpyDtoH_v2", static_cast<void *>(&value), device, sizeof value), 0);
+    return value;
+  }
+
+  const bool isLazy = std::getenv("FTC_STANDIN_LAZY") != nullptr;
+  void *streams[2] = {};
+  uint64_t device = 0;
+  void *pinned = nullptr;
+};
+
+TEST_F(Late, PinnedMemoryIsReadWhenTheCopyRuns) {
+  int &number = *static_cast<int *>(pinned);
+  number = 1;
+  EXPECT_EQ(upload(pinned, streams[0]), 0);
+  number = 2; // too early: a mistake that only a late copy shows
+  EXPECT_EQ(cuda("cuStreamSynchronize", streams[0]), 0);
+  EXPECT_EQ(onDevice(), isLazy ? 2 : 1);
+  EXPECT_EQ(cuda("cuMemcpyDtoHAsync_v2", pinned, device, sizeof(int), streams[0]), 0);
+  EXPECT_EQ(fill(3, streams[0]), 0);
+  number = 0;
+  EXPECT_EQ(cuda("cuStreamSynchronize", streams[0]), 0);
+  EXPECT_EQ(number, isLazy ? 2 : 0);
+}
+
+TEST_F(Late, PageableMemoryIsReadAtOnce) {
+  int number = 1;
+  EXPECT_EQ(upload(&number, streams[0]), 0);
+  number = 2;
+  EXPECT_EQ(cuda("cuStreamSynchronize", streams[0]), 0);
+  EXPECT_EQ(onDevice(), 1);
+}
+
+TEST_F(Late, EventsOrderStreams) {
+  void *event = nullptr;
+  EXPECT_EQ(cuda("cuEventCreate", &event, 0u), 0);
+  EXPECT_EQ(fill(1, streams[0]), 0);
+  EXPECT_EQ(cuda("cuEventRecord", event, streams[0]), 0);
+  EXPECT_EQ(cuda("cuStreamWaitEvent", streams[1], event, 0u), 0);
+  EXPECT_EQ(fill(2, streams[1]), 0);
+  EXPECT_EQ(cuda("cuStreamSynchronize", streams[1]), 0);
+  EXPECT_EQ(onDevice(), 2);
+  // Without the event nothing says which comes first; lazily it is the one that is waited for.
+  EXPECT_EQ(fill(3, streams[0]), 0);
+  EXPECT_EQ(fill(4, streams[1]), 0);
+  EXPECT_EQ(cuda("cuStreamSynchronize", streams[1]), 0);
+  EXPECT_EQ(cuda("cuStreamSynchronize", streams[0]), 0);
+  EXPECT_EQ(onDevice(), isLazy ? 3 : 4);
+  EXPECT_EQ(cuda("cuEventDestroy_v2", event), 0);
 }
 
 TEST_F(Memory, MistakesAreRefused) {

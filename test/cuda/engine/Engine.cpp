@@ -87,8 +87,9 @@ bool Engine::runBlock(const Launch &launch, unsigned index) {
     message = "no memory for the shared memory of a block";
     return false;
   }
-  if (shared.size() != launch.sharedBytes || index == 0)
+  if (!isClean || shared.size() != launch.sharedBytes)
     shared.resize(launch.sharedBytes);
+  isClean = false;
   shared.reset(launch.fill);
   arrange(index);
   if (launch.kernel.checked)
@@ -106,9 +107,9 @@ bool Engine::runBlock(const Launch &launch, unsigned index) {
               launch.kernel.name + ", block " + std::to_string(index) + ": byte " +
               std::to_string(offset) + " of shared memory was written; it has " +
               std::to_string(shared.size()) + " bytes";
-    shared.resize(launch.sharedBytes);
     return false;
   }
+  isClean = true;
   return true;
 }
 

@@ -142,7 +142,8 @@ private:
   uint64_t random = 1;
   StackPool stacks;
   SharedMemory shared;
-  Shadow shadow; // of checked kernels
+  bool isClean = false; // laid out, and what surrounds it is as it was
+  Shadow shadow;        // of checked kernels
   SchedulerContext scheduler;
   Registry::Span recent[4]; // registered ranges that were touched lately
   uint64_t recentGeneration = 0;

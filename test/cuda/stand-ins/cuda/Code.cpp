@@ -98,6 +98,7 @@ int unloadImage(const char *function, void *handle, bool needsContext) {
   auto *library = static_cast<Library *>(handle);
   if (!call.driver.libraries.erase(library))
     return call.refuse(InvalidHandle, "no such library");
+  call.finish(nullptr);
   for (const auto &entry : library->functions)
     call.driver.functions.erase(entry.second.get());
   dlclose(library->handle);
@@ -167,6 +168,27 @@ int getAttribute(const Call &call, int *value, int attribute, void *handle) {
   }
 }
 
+/// The arguments of a launch, kept until it runs.
+class Arguments {
+public:
+  Arguments(const ftc_on_cpu::Kernel &kernel, void **given) {
+    for (unsigned i = 0; i < kernel.arguments; ++i) {
+      auto *first = static_cast<const char *>(given[i]);
+      values.emplace_back(first, first + kernel.argumentBytes[i]);
+    }
+  }
+  void **pointers() {
+    at.clear();
+    for (std::vector<char> &value : values)
+      at.push_back(value.data());
+    return at.data();
+  }
+
+private:
+  std::vector<std::vector<char>> values;
+  std::vector<void *> at;
+};
+
 struct Shape {
   unsigned grid[3], block[3];
   unsigned sharedBytes;
@@ -199,11 +221,14 @@ int launch(const char *caller, void *handle, const Shape &shape, void *stream, v
       return call.refuse(InvalidValue, name + "argument " + std::to_string(i) +
                                            " is null; it takes " +
                                            std::to_string(kernel.arguments));
-  int result =
-      ftc_on_cpu::launch(kernel, shape.grid[0], shape.block[0], shape.sharedBytes, arguments);
-  if (result == LaunchFailed)
-    call.driver.failed = result;
-  return result;
+  return Work::instance().enqueue(stream, [&driver = call.driver, &kernel, shape,
+                                           values = Arguments(kernel, arguments)]() mutable {
+    int result = ftc_on_cpu::launch(kernel, shape.grid[0], shape.block[0], shape.sharedBytes,
+                                    values.pointers());
+    if (result == LaunchFailed)
+      driver.failed = result;
+    return result;
+  });
 }
 
 } // namespace
