@@ -32,6 +32,12 @@ FTC_KERNEL(large, 32, float *out) {
   out[threadIdx.x] = reinterpret_cast<float *>(memory)[16 * 1024 + 31 - threadIdx.x];
 }
 
+FTC_KERNEL(races, 32, float *out) {
+  FTC_SHARED(memory);
+  reinterpret_cast<float *>(memory)[threadIdx.x] = 1.0f;
+  out[threadIdx.x] = reinterpret_cast<float *>(memory)[threadIdx.x ^ 1];
+}
+
 FTC_KERNEL(diverges, 32, float *out) {
   if (threadIdx.x < 7)
     __syncthreads();
@@ -154,7 +160,7 @@ TEST_F(Programs, AFailedLaunchSpoilsTheContext) {
   uint64_t out = allocate(128);
   void *arguments[] = {&out};
   expectRefusal(719,
-                "kernels.cu:19: kernel diverges, block 0, thread 7: barrier divergence: thread 0 "
+                "kernels.cu:25: kernel diverges, block 0, thread 7: barrier divergence: thread 0 "
                 "waits here in __syncthreads and this thread has returned",
                 [&] { return launch(kernel("diverges"), 1, 32, 0, arguments); });
   expectRefusal(719, "an earlier launch has failed",
@@ -233,6 +239,25 @@ TEST_F(Programs, KernelsStayInTheirBuffers) {
                 [&] { return launch(kernel("scale"), 17, 64, 0, arguments); });
   renewContext();
   unload();
+}
+
+TEST_F(Programs, KernelsAreChecked) {
+#if FTC_TESTS_CHECK
+  setenv("FTC_STANDIN_CHECK", "1", 1);
+  load();
+  unsetenv("FTC_STANDIN_CHECK");
+  uint64_t out = allocate(128);
+  void *arguments[] = {&out};
+  expectRefusal(719,
+                "kernels.cu:20: kernel races, block 0, thread 0: reads byte 4 of shared memory, "
+                "which nobody has "
+                "written",
+                [&] { return launch(kernel("races"), 1, 32, 128, arguments); });
+  renewContext();
+  unload();
+#else
+  GTEST_SKIP() << "this compiler or build does not instrument loads and stores";
+#endif
 }
 
 class Memory : public DriverTest {};

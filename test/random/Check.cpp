@@ -134,7 +134,8 @@ private:
     exact = observe(exactly);
     checkDeadTokens(experiment);
     checkSlope(experiment);
-    experiment.advance("ft-prune-graph");
+    experiment.advance("ft-lower-precision");
+    copyMasters(experiment.get(), start);
     for (size_t order = 1; order <= kRoundedRuns; ++order) {
       Interpreted roughly(experiment, batches, {/*rounded=*/true, order});
       rounded.push_back(observe(roughly));
@@ -149,7 +150,10 @@ private:
       return;
     Interpreted planned(experiment, batches);
     checkLevels(observe(planned));
-    checkCompiled(experiment);
+    if (program.bf16)
+      checkStored("stored", experiment);
+    else
+      checkCompiled(experiment);
     checkWithout();
   }
 
@@ -328,7 +332,7 @@ private:
   void addRoundedRuns(size_t count) {
     const Case plain = caseOf(program);
     Experiment experiment(plain);
-    experiment.advance("ft-prune-graph");
+    experiment.advance("ft-lower-precision");
     for (size_t order = rounded.size() + 1; order <= count; ++order) {
       Interpreted roughly(experiment, batches, {/*rounded=*/true, order});
       rounded.push_back(observe(roughly));
@@ -392,12 +396,26 @@ private:
     judge("native", actual);
   }
 
+  void checkStored(const char *kind, Experiment &experiment) {
+    Interpreted stored(experiment, batches, {/*rounded=*/true});
+    Trace actual = observe(stored);
+    if (options.tamper)
+      options.tamper(actual);
+    judge(kind, actual);
+  }
+
   void checkWithout() {
     Case other = caseOf(program);
     other.disabled = withoutOf(program);
     Experiment experiment(other);
     if (!experiment.ok())
       return;
+    if (program.bf16) {
+      experiment.advance("launch-plan-arena");
+      if (experiment.ok())
+        checkStored("without", experiment);
+      return;
+    }
     PackagePtr package = loadPackage(experiment.compile());
     if (!package)
       return;

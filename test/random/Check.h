@@ -38,6 +38,8 @@ struct CheckOptions {
 ///   levels      interpreted in double behind ft-build-backward and behind launch-plan-arena: equal
 ///               to 1e-9
 ///   native      the compiled program against the interpreter, by the tolerance rule
+///   stored      instead of that, where a program computes in bf16, which no target here does: its
+///               launches interpreted, each rounding what it stores
 ///   without     the same, with optional passes left out
 ///   repeat      another instance, the same bits
 ///   threads     several threads, the same bits

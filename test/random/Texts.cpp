@@ -166,6 +166,8 @@ static std::string trainOf(const Program &program) {
     else
       train.text("trainable", "(" + llvm::join(chosen, "|") + ")");
   }
+  if (program.bf16)
+    train.flag("bf16", true);
   for (auto [key, member] :
        {std::pair("attn_implementation", &Program::attention), std::pair("optim", &Program::optim)})
     if (program.*member)

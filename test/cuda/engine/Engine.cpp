@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "engine/Engine.h"
+#include "engine/Symbolize.h"
 
 #include <cstdarg>
 #include <cstdio>
@@ -81,6 +82,7 @@ void Engine::arrange(unsigned index) {
 bool Engine::runBlock(const Launch &launch, unsigned index) {
   current = &launch;
   message.clear();
+  failedAt = nullptr;
   if (!shared.isMapped()) {
     message = "no memory for the shared memory of a block";
     return false;
@@ -89,10 +91,14 @@ bool Engine::runBlock(const Launch &launch, unsigned index) {
     shared.resize(launch.sharedBytes);
   shared.reset(launch.fill);
   arrange(index);
+  if (launch.kernel.checked)
+    shadow.reset(shared.size(), epoch);
   transfer(nullptr, pick());
   running = nullptr;
   if (!message.empty()) {
     stacks.reclaim();
+    shadow = Shadow();
+    message = failure();
     return false;
   }
   if (ptrdiff_t offset = shared.overwritten()) {
@@ -104,6 +110,14 @@ bool Engine::runBlock(const Launch &launch, unsigned index) {
     return false;
   }
   return true;
+}
+
+// Here and not in fail, since a fiber's stack is too small to run a tool.
+std::string Engine::failure() const {
+  SourceLines lines;
+  if (failedAt)
+    lines = symbolize(static_cast<const char *>(failedAt) - 1);
+  return (lines.place.empty() ? failedPlace.text() : lines.place) + message + lines.callers;
 }
 
 void Engine::run() {
@@ -248,8 +262,8 @@ void Engine::fail(Place place, const char *format, ...) {
   va_start(arguments, format);
   std::vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
-  message = place.text();
-  message += ": kernel ";
+  failedPlace = place;
+  message = ": kernel ";
   message += current->kernel.name;
   message += ", block ";
   message += std::to_string(block.index.x);

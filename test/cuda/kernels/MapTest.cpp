@@ -185,8 +185,10 @@ TEST_P(MapKernels, BatchedLaunch) {
     blocks += blocksFor(sizes[i], ftc::mapItems(64));
   }
   firstBlock.data()[sizes.size()] = blocks;
+  ftc_on_cpu::registerRange(items.data(), items.size() * sizeof(ftc::BatchItem), "items");
   FTC_EXPECT_RUNS(FTC_LAUNCH(adamw_batched, blocks, 64, 0, nullptr, items.data(), firstBlock.data(),
                              (long long)sizes.size()));
+  ftc_on_cpu::unregisterRange(items.data());
   for (auto &parameter : parameters)
     parameter->expectStepped();
 }

@@ -41,6 +41,7 @@ struct Function {
 /// A loaded image, taken both as CUlibrary and as CUmodule.
 struct Library {
   void *handle;                                               // dlopen's
+  int file;                                                   // of the image
   std::map<std::string, std::unique_ptr<Function>> functions; // found so far
 };
 
