@@ -113,6 +113,9 @@ struct Kernel {
 int launch(const Kernel &kernel, unsigned blocks, unsigned threads, size_t sharedBytes,
            void **arguments);
 
+/// The first part of that: 1 where the launch itself is wrong.
+int checkLaunch(const Kernel &kernel, unsigned blocks, unsigned threads, size_t sharedBytes);
+
 /// The error line of the last launch of this process, "" when it was well.
 const char *lastError();
 

@@ -189,7 +189,7 @@ TEST_F(Programs, CodeThatDoesNotFit) {
   expectRefusal(1, "kernel scale: argument 0 is null; it takes 4",
                 [&] { return launch(kernel("scale"), 1, 64, 0, arguments); });
   expectRefusal(1, "kernel scale: a block of 128 threads; the launch bound is 64", [&] {
-    float number = 0;
+    uint64_t number = 0;
     void *four[] = {&number, &number, &number, &number};
     return launch(kernel("scale"), 1, 128, 0, four);
   });

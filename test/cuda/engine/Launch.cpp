@@ -206,16 +206,21 @@ std::string runTwice(Launch &launch, unsigned threads) {
 
 } // namespace
 
+int checkLaunch(const Kernel &kernel, unsigned blocks, unsigned threads, size_t sharedBytes) {
+  std::lock_guard<std::mutex> lock(launchMutex());
+  std::string mistake = launchMistake(kernel, blocks, threads, sharedBytes);
+  return finish(mistake.empty() ? "" : launchText(kernel) + mistake, invalidValue);
+}
+
 int launch(const Kernel &kernel, unsigned blocks, unsigned threads, size_t sharedBytes,
            void **arguments) {
   if (currentFiber()) {
     std::fprintf(stderr, "%sa launch inside a kernel\n", launchText(kernel).c_str());
     std::abort();
   }
+  if (int mistake = checkLaunch(kernel, blocks, threads, sharedBytes))
+    return mistake;
   std::lock_guard<std::mutex> lock(launchMutex());
-  std::string mistake = launchMistake(kernel, blocks, threads, sharedBytes);
-  if (!mistake.empty())
-    return finish(launchText(kernel) + mistake, invalidValue);
   const Settings &now = settings();
   Launch launch{kernel, blocks, threads, sharedBytes, arguments, now.order, now.seed, now.fill};
   std::string error = now.twice ? runTwice(launch, now.threads) : runBlocks(launch, now.threads);

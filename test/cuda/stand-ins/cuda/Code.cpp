@@ -221,6 +221,9 @@ int launch(const char *caller, void *handle, const Shape &shape, void *stream, v
       return call.refuse(InvalidValue, name + "argument " + std::to_string(i) +
                                            " is null; it takes " +
                                            std::to_string(kernel.arguments));
+  if (int mistake =
+          ftc_on_cpu::checkLaunch(kernel, shape.grid[0], shape.block[0], shape.sharedBytes))
+    return mistake;
   return Work::instance().enqueue(stream, [&driver = call.driver, &kernel, shape,
                                            values = Arguments(kernel, arguments)]() mutable {
     int result = ftc_on_cpu::launch(kernel, shape.grid[0], shape.block[0], shape.sharedBytes,
