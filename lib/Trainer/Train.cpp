@@ -73,10 +73,9 @@ private:
   Error predictsNothing(int64_t step, const OptimizerStep &work) const;
   Error notFinite(int64_t step, const char *what, double value) const;
   Status evaluate(int64_t step);
-
-  const TrainOptions &options;
   bool onGpu() const { return std::string_view(package.info().target) == "cuda"; }
 
+  const TrainOptions &options;
   const Package &package;
   TrainConfig config;
   Dataset data;
