@@ -104,8 +104,9 @@ TEST(Dropout, Rates) {
     const double middle = p * 0x1p32;
     for (double at :
          {0.0, middle - 257, middle - 1, middle, middle + 255, middle + 513, 0x1p32 - 1})
-      if (at >= 0 && at < 0x1p32)
+      if (at >= 0 && at < 0x1p32) {
         EXPECT_EQ(ftc::isKept(unsigned(at), rate), ftc::uniform01(unsigned(at)) >= p) << p;
+      }
   }
   EXPECT_TRUE(ftc::isKept(0, ftc::dropRate(0)));
   EXPECT_FALSE(ftc::isKept(~0u, ftc::dropRate(1)));
