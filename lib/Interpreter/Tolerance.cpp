@@ -58,6 +58,7 @@ Yardstick::Yardstick(std::vector<double> exact, llvm::ArrayRef<std::vector<doubl
     allowed.ratio = std::max(allowed.ratio, 2 * errors.ratio);
     mayVanish |= isZero(run);
   }
+  mayVanish |= size < 1e-6 * allowed.rms / 2;
   double floor = 4 * ulp * std::sqrt(double(std::max<int64_t>(longestReduction, 1)));
   allowed.rms = std::max(allowed.rms, floor * size);
   allowed.largest = std::max(allowed.largest, 4 * floor * size);

@@ -6,11 +6,10 @@
 
 #include "CompileCuda.h"
 #include "CompileReport.h"
+#include "MakePackage.h"
 #include "Source.h"
 #include "dialects/FT/IR/FT.h"
 #include "dialects/Launch/IR/Launch.h"
-#include "ftc/Package/Package.h"
-#include "ftc/Package/Writer.h"
 #include "ftc/Pipelines/Pipelines.h"
 #include "ftc/Pipelines/RegisterAll.h"
 #include "ftc/Pipelines/RunPasses.h"
@@ -174,21 +173,16 @@ static Status compilePackage(ModuleOp module, const CompileOptions &options,
   if (!contents)
     return contents.takeError();
   report.lap("kernels");
-  FailureOr<std::vector<uint8_t>> bytes = writePackage(module, *contents);
-  if (failed(bytes))
-    return diagnostics.takeError("the package could not be written");
-  // What no runtime would load is not written either.
-  Result<std::unique_ptr<Package>> package =
-      Package::fromMemory(bytes->data(), bytes->size(), options.output);
-  if (!package)
-    return package.takeError();
+  Result<MadePackage> made = makePackage(module, *contents, options.output, diagnostics);
+  if (!made)
+    return made.takeError();
   if (Status status = writeFileAtomically(
           options.output,
-          std::string_view(reinterpret_cast<const char *>(bytes->data()), bytes->size()));
+          std::string_view(reinterpret_cast<const char *>(made->bytes.data()), made->bytes.size()));
       !status)
     return status;
   report.lap("package");
-  report.summarize(**package, bytes->size(), options);
+  report.summarize(*made->package, made->bytes.size(), options);
   return Status::ok();
 }
 

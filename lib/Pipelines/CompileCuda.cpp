@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "CompileCuda.h"
+#include "MakePackage.h"
 
 #include "ftc/Package/Inspect.h"
 #include "ftc/Package/Package.h"
@@ -57,7 +58,7 @@ Result<PackageContents> ftc::cudaContents(ModuleOp module, const CompileOptions 
   PackageContents contents;
   contents.target = options.target;
   const std::vector<std::string> architectures = architecturesOf(options.gpuArch);
-  contents.arch = llvm::join(architectures, ",");
+  contents.arch = architectures.front();
   contents.productWorkspace = cuda::kProductWorkspace;
   for (const cuda::SourceFile &source : *sources)
     contents.sources.emplace_back(source.name, source.text);
@@ -128,13 +129,9 @@ Status ftc::emitCuda(ModuleOp module, const CompileOptions &options,
   if (failed(step))
     return diagnostics.takeError("the step could not be printed");
   report.lap("kernels");
-  FailureOr<std::vector<uint8_t>> bytes = writePackage(module, *contents);
-  if (failed(bytes))
-    return diagnostics.takeError("the package could not be written");
-  Result<std::unique_ptr<Package>> package =
-      Package::fromMemory(bytes->data(), bytes->size(), options.output);
-  if (!package)
-    return package.takeError();
+  Result<MadePackage> made = makePackage(module, *contents, options.output, diagnostics);
+  if (!made)
+    return made.takeError();
 
   Result<AtomicDirectory> directory = AtomicDirectory::create(options.output);
   if (!directory)
@@ -150,11 +147,12 @@ Status ftc::emitCuda(ModuleOp module, const CompileOptions &options,
       return status;
     else
       written += file.text.size();
-  if (Status status = writeFile(directory->path(), "manifest.json", manifest(**package)); !status)
+  if (Status status = writeFile(directory->path(), "manifest.json", manifest(*made->package));
+      !status)
     return status;
   if (Status status = directory->commit(); !status)
     return status;
   report.lap("package");
-  report.summarize(**package, written, options);
+  report.summarize(*made->package, written, options);
   return Status::ok();
 }

@@ -18,9 +18,14 @@ namespace {
 /// The optional work that is switched on.
 class Switches {
 public:
-  explicit Switches(const PipelineOptions &options) : options(options) {}
+  Switches(const PipelineOptions &options, ModuleOp module) : options(options) {
+    auto compute = module->getAttrOfType<TypeAttr>(ft::kComputeAttr);
+    inBf16 = options.computeDType.empty() ? compute && compute.getValue().isBF16()
+                                          : options.computeDType == "bf16";
+  }
   bool has(llvm::StringRef name) const { return !llvm::is_contained(options.disabled, name); }
   const PipelineOptions &options;
+  bool inBf16 = false; ///< what the program computes in
 };
 
 /// One pass that leaves a report, what cleans up behind it, and the phase that then holds.
@@ -49,8 +54,11 @@ constexpr llvm::StringLiteral kCanonicalize = "canonicalize", kCSE = "cse",
 std::unique_ptr<Pass> createConversion(const Switches &on) {
   ConvertFTToLaunchOptions options;
   options.inPlace = on.has(kInPlace);
-  if (on.options.target == "cuda")
+  if (on.options.target == "cuda") {
     options.logitsBytes = int64_t(256) << 20;
+    // Rows of f32 take twice the shared memory, and their kernels have no use for larger tiles.
+    options.attentionTile = on.inBf16 ? 64 : 32;
+  }
   options.sameTypeProducts = on.options.sameTypeProducts || on.options.target == "cuda";
   if (on.options.attentionTile)
     options.attentionTile = on.options.attentionTile;
@@ -158,7 +166,7 @@ Status ftc::buildPipeline(OpPassManager &manager, ModuleOp module, const std::st
 Status ftc::buildPipeline(OpPassManager &manager, ModuleOp module, const PipelineOptions &options) {
   if (Status status = checkDisabled(options.disabled); !status)
     return status;
-  const Switches on(options);
+  const Switches on(options, module);
   const std::string &stopAfter = options.stopAfter;
   size_t begin = stepsDone(module), end = std::size(steps);
   if (!stopAfter.empty() && stopAfter != kFrontendStep) {

@@ -95,7 +95,9 @@ static Status validateTwin(MLIRContext &context, const Twin &twin, const Compile
   if (!module)
     return module.takeError();
   unsigned checked = 0;
-  PassRun run = validatePasses(**module, reproducerPath(options.output), checked);
+  PipelineOptions pipeline; // the whole one
+  pipeline.target = options.target;
+  PassRun run = validatePasses(**module, pipeline, reproducerPath(options.output), checked);
   crashed = run.crashed;
   if (crashed)
     module->release();

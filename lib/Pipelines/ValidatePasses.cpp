@@ -333,9 +333,10 @@ Error ftc::findingError(const Verdict &finding, const std::string &reproducer) {
   return std::move(error).note("ft-opt --validate-passes --run-reproducer " + reproducer);
 }
 
-PassRun ftc::validatePasses(ModuleOp module, const std::string &reproducer, unsigned &checked) {
+PassRun ftc::validatePasses(ModuleOp module, const PipelineOptions &pipeline,
+                            const std::string &reproducer, unsigned &checked) {
   auto manager = std::make_unique<PassManager>(module.getContext(), ModuleOp::getOperationName());
-  if (Status status = buildPipeline(*manager, module, ""); !status)
+  if (Status status = buildPipeline(*manager, module, pipeline); !status)
     return {std::move(status)};
   std::string skipped;
   std::optional<Verdict> finding;

@@ -66,6 +66,7 @@ CudaInstance::~CudaInstance() {
   if (!resources || !device.isOpen())
     return;
   cuda::Device::Guard current(device);
+  (void)resources->stream.synchronize(); // pinned memory may still be read
   resources.reset();
 }
 
@@ -282,7 +283,7 @@ uint64_t CudaInstance::bytes() const {
 Outcome CudaInstance::bindBase(uint32_t index, DType dtype, const void *data) {
   const package::Tensor &tensor = *package->tensors()->Get(index);
   if (dtype != supportDType(tensor.dtype()))
-    return fillTensor(index, [&](unsigned char *to) {
+    return upload(index, [&](unsigned char *to) {
       convert(tensor.dtype(), tensor.bytes() / elementBytes(tensor.dtype()), dtype, data, to);
     });
   cuda::Device::Guard current(device);
@@ -291,11 +292,9 @@ Outcome CudaInstance::bindBase(uint32_t index, DType dtype, const void *data) {
                 "copy " + quoted(tensor.name()->string_view()) + " to the GPU");
 }
 
-Outcome CudaInstance::fillState(uint32_t tensor, const Fill &fill) {
-  return fillTensor(tensor, fill);
-}
+Outcome CudaInstance::fillState(uint32_t tensor, const Fill &fill) { return upload(tensor, fill); }
 
-Outcome CudaInstance::fillTensor(uint32_t index, const Fill &fill) {
+Outcome CudaInstance::upload(uint32_t index, const Fill &fill) {
   const package::Tensor &tensor = *package->tensors()->Get(index);
   std::optional<Memory> memory = Memory::allocate(tensor.bytes());
   if (!memory)
@@ -325,10 +324,13 @@ Outcome CudaInstance::runLaunches(uint32_t entry, const RunValues &run, ftc_resu
   const EntryPorts &ports = entries[entry];
   const cuda::Staging &boundary = resources->boundary;
   cuda::Device::Guard current(device);
-  if (Outcome outcome = enqueueInputs(ports, run); !outcome)
+  Outcome outcome = enqueueInputs(ports, run);
+  if (outcome)
+    outcome = enqueueLaunches(entry);
+  if (!outcome) {
+    (void)resources->stream.synchronize(); // the next step writes the inputs again
     return outcome;
-  if (Outcome outcome = enqueueLaunches(entry); !outcome)
-    return outcome;
+  }
   size_t results = boundary.size() - 2 * sizeof(float);
   float numbers[2] = {};
   std::memcpy(boundary.data() + results, numbers, sizeof numbers);
@@ -367,8 +369,12 @@ Outcome CudaInstance::enqueueLaunches(uint32_t entry) {
     int error = enqueue(launches[entry][i]);
     if (!error && waitForEach)
       error = resources->stream.synchronize();
+    // What went wrong on the device comes back from whichever call is made next.
     if (error)
-      return failed(error, "run " + placeOf(entry, i) + " on " + device.name());
+      return failed(error,
+                    "run " + placeOf(entry, i) +
+                        (waitForEach ? "" : ", or one before it (FTC_CUDA_SYNC=1 finds it),") +
+                        " on " + device.name());
   }
   return Outcome::ok();
 }

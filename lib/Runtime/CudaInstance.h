@@ -72,7 +72,7 @@ private:
   unsigned char *address(const package::Operand &operand) const;
   unsigned char *tensorData(uint32_t tensor) const;
   /// Fills host memory, and a tensor of the device from it.
-  Outcome fillTensor(uint32_t tensor, const Fill &fill);
+  Outcome upload(uint32_t tensor, const Fill &fill);
   Outcome failed(int error, const std::string &what) const {
     return cudaOutcome(package, cuda::failure(error, what));
   }

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <string_view>
 
 #include <unistd.h>
 
@@ -72,6 +73,7 @@ private:
   Error predictsNothing(int64_t step, const OptimizerStep &work) const;
   Error notFinite(int64_t step, const char *what, double value) const;
   Status evaluate(int64_t step);
+  bool onGpu() const { return std::string_view(package.info().target) == "cuda"; }
 
   const TrainOptions &options;
   const Package &package;
@@ -135,8 +137,10 @@ void TrainingRun::begin() {
   std::printf("  steps      %s, %s an epoch\n", formatCount(plan.totalSteps).c_str(),
               formatCount(plan.stepsInFirstEpoch).c_str());
   std::printf("  optimizer  %s\n", optimizer.c_str());
-  std::printf("  memory     %s planned, %s of it mapped weights\n",
-              formatBytes(instance.bytes() + mapped).c_str(), formatBytes(mapped).c_str());
+  std::printf("  memory     %s planned%s, %s of it %s weights\n",
+              formatBytes(instance.bytes() + (onGpu() ? 0 : mapped)).c_str(),
+              onGpu() ? " on the GPU" : "", formatBytes(mapped).c_str(),
+              onGpu() ? "copied" : "mapped");
   std::fflush(stdout);
 
   state.maxSteps = plan.totalSteps;
@@ -228,7 +232,8 @@ Status TrainingRun::advance(int64_t step) {
   double mean =
       step == 1 ? seconds : (stepSeconds - firstStepSeconds) / static_cast<double>(step - 1);
   report.secondsLeft = mean * static_cast<double>(plan.totalSteps - step);
-  report.memoryBytes = residentBytes();
+  // Where the step runs: on a GPU what the instance has there, else what the process has.
+  report.memoryBytes = onGpu() ? instance.bytes() : residentBytes();
   if (Status s = metrics.step(report); !s)
     return s;
   losses.push_back({step, outcome->loss});

@@ -24,6 +24,13 @@
 
 #define FTC_ON_CPU 1
 
+/// 1 where the compiler instruments loads and stores for the engine (ftc_check_cuda_code in
+/// CMakeLists.txt, FTC_STANDIN_CHECK=1).
+#ifndef FTC_ON_CPU_CHECKED
+#define FTC_ON_CPU_CHECKED 0
+#endif
+#define FTC_ON_CPU_UNCHECKED __attribute__((no_sanitize("kernel-address")))
+
 //===----------------------------------------------------------------------===//
 // Built-in types
 //===----------------------------------------------------------------------===//
@@ -96,6 +103,8 @@ struct Kernel {
   unsigned arguments;
   const char *file;
   int line;
+  const unsigned short *argumentBytes = nullptr; // the size of each argument
+  bool checked = FTC_ON_CPU_CHECKED;             // its loads and stores are instrumented
 };
 
 /// Runs a grid of `blocks` x `threads`, one-dimensional, with exactly `sharedBytes` of dynamic
@@ -103,6 +112,9 @@ struct Kernel {
 /// wrong) or 719 (launch failure: a mistake found while it ran).
 int launch(const Kernel &kernel, unsigned blocks, unsigned threads, size_t sharedBytes,
            void **arguments);
+
+/// The first part of that: 1 where the launch itself is wrong.
+int checkLaunch(const Kernel &kernel, unsigned blocks, unsigned threads, size_t sharedBytes);
 
 /// The error line of the last launch of this process, "" when it was well.
 const char *lastError();
@@ -190,14 +202,20 @@ void waitAsync(unsigned pending);
 //===----------------------------------------------------------------------===//
 
 template <typename... P, size_t... I>
-inline void callWith(void (*kernel)(P...), void **arguments, std::index_sequence<I...>) {
+FTC_ON_CPU_UNCHECKED inline void callWith(void (*kernel)(P...), void **arguments,
+                                          std::index_sequence<I...>) {
   (void)arguments;
   kernel(*static_cast<P *>(arguments[I])...);
 }
-template <typename... P> inline void call(void (*kernel)(P...), void **arguments) {
+template <typename... P>
+FTC_ON_CPU_UNCHECKED inline void call(void (*kernel)(P...), void **arguments) {
   callWith(kernel, arguments, std::index_sequence_for<P...>());
 }
 template <typename... P> constexpr unsigned countArguments(void (*)(P...)) { return sizeof...(P); }
+template <typename... P> constexpr unsigned short sizesOf[] = {sizeof(P)..., 0};
+template <typename... P> constexpr const unsigned short *argumentSizes(void (*)(P...)) {
+  return sizesOf<P...>;
+}
 
 template <typename... P, size_t... I>
 inline int launchWith(const Kernel &kernel, unsigned blocks, unsigned threads, size_t sharedBytes,
@@ -326,10 +344,17 @@ inline void syncWarp(const char *file, int line, Mask mask) {
 // Defines NAME(arguments), NAME_on_cpu(void **) and the description NAME_on_cpu_kernel.
 #define FTC_KERNEL(name, threads, ...)                                                             \
   extern "C" void name(__VA_ARGS__);                                                               \
-  extern "C" void name##_on_cpu(void **arguments) { ftc_on_cpu::call(&name, arguments); }          \
+  extern "C" FTC_ON_CPU_UNCHECKED void name##_on_cpu(void **arguments) {                           \
+    ftc_on_cpu::call(&name, arguments);                                                            \
+  }                                                                                                \
   extern "C" const ftc_on_cpu::Kernel name##_on_cpu_kernel;                                        \
-  const ftc_on_cpu::Kernel name##_on_cpu_kernel = {                                                \
-      #name, &name##_on_cpu, threads, ftc_on_cpu::countArguments(&name), __FILE__, __LINE__};      \
+  const ftc_on_cpu::Kernel name##_on_cpu_kernel = {#name,                                          \
+                                                   &name##_on_cpu,                                 \
+                                                   threads,                                        \
+                                                   ftc_on_cpu::countArguments(&name),              \
+                                                   __FILE__,                                       \
+                                                   __LINE__,                                       \
+                                                   ftc_on_cpu::argumentSizes(&name)};              \
   extern "C" void name(__VA_ARGS__)
 
 // Runs at once; the stream is not used. Its value is that of ftc_on_cpu::launch.

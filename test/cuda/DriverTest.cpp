@@ -4,6 +4,7 @@
 //===----------------------------------------------------------------------===//
 #include "StandIns.h"
 
+#include <cstdlib>
 #include <filesystem>
 #include <vector>
 
@@ -30,6 +31,12 @@ FTC_KERNEL(large, 32, float *out) {
   reinterpret_cast<float *>(memory)[threadIdx.x + 16 * 1024] = 1.0f;
   __syncthreads();
   out[threadIdx.x] = reinterpret_cast<float *>(memory)[16 * 1024 + 31 - threadIdx.x];
+}
+
+FTC_KERNEL(races, 32, float *out) {
+  FTC_SHARED(memory);
+  reinterpret_cast<float *>(memory)[threadIdx.x] = 1.0f;
+  out[threadIdx.x] = reinterpret_cast<float *>(memory)[threadIdx.x ^ 1];
 }
 
 FTC_KERNEL(diverges, 32, float *out) {
@@ -154,7 +161,7 @@ TEST_F(Programs, AFailedLaunchSpoilsTheContext) {
   uint64_t out = allocate(128);
   void *arguments[] = {&out};
   expectRefusal(719,
-                "kernels.cu:19: kernel diverges, block 0, thread 7: barrier divergence: thread 0 "
+                "kernels.cu:25: kernel diverges, block 0, thread 7: barrier divergence: thread 0 "
                 "waits here in __syncthreads and this thread has returned",
                 [&] { return launch(kernel("diverges"), 1, 32, 0, arguments); });
   expectRefusal(719, "an earlier launch has failed",
@@ -182,7 +189,7 @@ TEST_F(Programs, CodeThatDoesNotFit) {
   expectRefusal(1, "kernel scale: argument 0 is null; it takes 4",
                 [&] { return launch(kernel("scale"), 1, 64, 0, arguments); });
   expectRefusal(1, "kernel scale: a block of 128 threads; the launch bound is 64", [&] {
-    float number = 0;
+    uint64_t number = 0;
     void *four[] = {&number, &number, &number, &number};
     return launch(kernel("scale"), 1, 128, 0, four);
   });
@@ -235,6 +242,25 @@ TEST_F(Programs, KernelsStayInTheirBuffers) {
   unload();
 }
 
+TEST_F(Programs, KernelsAreChecked) {
+#if FTC_TESTS_CHECK
+  setenv("FTC_STANDIN_CHECK", "1", 1);
+  load();
+  unsetenv("FTC_STANDIN_CHECK");
+  uint64_t out = allocate(128);
+  void *arguments[] = {&out};
+  expectRefusal(719,
+                "kernels.cu:20: kernel races, block 0, thread 0: reads byte 4 of shared memory, "
+                "which nobody has "
+                "written",
+                [&] { return launch(kernel("races"), 1, 32, 128, arguments); });
+  renewContext();
+  unload();
+#else
+  GTEST_SKIP() << "this compiler or build does not instrument loads and stores";
+#endif
+}
+
 class Memory : public DriverTest {};
 
 TEST_F(Memory, CopiesAndFills) {
@@ -254,6 +280,81 @@ TEST_F(Memory, CopiesAndFills) {
   EXPECT_EQ(bytes[12], 7);
   free(a);
   free(b);
+}
+
+// Run once more with FTC_STANDIN_LAZY=1, where work waits until somebody asks for it.
+class Late : public DriverTest {
+protected:
+  void SetUp() override {
+    DriverTest::SetUp();
+    for (void *&stream : streams)
+      ASSERT_EQ(cuda("cuStreamCreate", &stream, 1u), 0);
+    device = allocate(sizeof(int));
+    ASSERT_EQ(cuda("cuMemHostAlloc", &pinned, sizeof(int), 0u), 0);
+  }
+  void TearDown() override {
+    for (void *stream : streams)
+      EXPECT_EQ(cuda("cuStreamDestroy_v2", stream), 0);
+    free(device);
+    EXPECT_EQ(cuda("cuMemFreeHost", pinned), 0);
+    DriverTest::TearDown();
+  }
+  int upload(const void *from, void *stream) {
+    return cuda("cuMemcpyHtoDAsync_v2", device, from, sizeof(int), stream);
+  }
+  int fill(unsigned value, void *stream) {
+    return cuda("cuMemsetD32Async", device, value, size_t(1), stream);
+  }
+  int onDevice() {
+    int value = 0;
+    EXPECT_EQ(cuda("cuMemcpyDtoH_v2", static_cast<void *>(&value), device, sizeof value), 0);
+    return value;
+  }
+
+  const bool isLazy = std::getenv("FTC_STANDIN_LAZY") != nullptr;
+  void *streams[2] = {};
+  uint64_t device = 0;
+  void *pinned = nullptr;
+};
+
+TEST_F(Late, PinnedMemoryIsReadWhenTheCopyRuns) {
+  int &number = *static_cast<int *>(pinned);
+  number = 1;
+  EXPECT_EQ(upload(pinned, streams[0]), 0);
+  number = 2; // too early: a mistake that only a late copy shows
+  EXPECT_EQ(cuda("cuStreamSynchronize", streams[0]), 0);
+  EXPECT_EQ(onDevice(), isLazy ? 2 : 1);
+  EXPECT_EQ(cuda("cuMemcpyDtoHAsync_v2", pinned, device, sizeof(int), streams[0]), 0);
+  EXPECT_EQ(fill(3, streams[0]), 0);
+  number = 0;
+  EXPECT_EQ(cuda("cuStreamSynchronize", streams[0]), 0);
+  EXPECT_EQ(number, isLazy ? 2 : 0);
+}
+
+TEST_F(Late, PageableMemoryIsReadAtOnce) {
+  int number = 1;
+  EXPECT_EQ(upload(&number, streams[0]), 0);
+  number = 2;
+  EXPECT_EQ(cuda("cuStreamSynchronize", streams[0]), 0);
+  EXPECT_EQ(onDevice(), 1);
+}
+
+TEST_F(Late, EventsOrderStreams) {
+  void *event = nullptr;
+  EXPECT_EQ(cuda("cuEventCreate", &event, 0u), 0);
+  EXPECT_EQ(fill(1, streams[0]), 0);
+  EXPECT_EQ(cuda("cuEventRecord", event, streams[0]), 0);
+  EXPECT_EQ(cuda("cuStreamWaitEvent", streams[1], event, 0u), 0);
+  EXPECT_EQ(fill(2, streams[1]), 0);
+  EXPECT_EQ(cuda("cuStreamSynchronize", streams[1]), 0);
+  EXPECT_EQ(onDevice(), 2);
+  // Without the event nothing says which comes first; lazily it is the one that is waited for.
+  EXPECT_EQ(fill(3, streams[0]), 0);
+  EXPECT_EQ(fill(4, streams[1]), 0);
+  EXPECT_EQ(cuda("cuStreamSynchronize", streams[1]), 0);
+  EXPECT_EQ(cuda("cuStreamSynchronize", streams[0]), 0);
+  EXPECT_EQ(onDevice(), isLazy ? 3 : 4);
+  EXPECT_EQ(cuda("cuEventDestroy_v2", event), 0);
 }
 
 TEST_F(Memory, MistakesAreRefused) {

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "CudaOnCpu.h"
+#include "engine/Engine.h"
 
 #include <gtest/gtest.h>
 
@@ -122,6 +123,19 @@ TEST_P(Launches, TwoSystemThreads) {
 
 INSTANTIATE_TEST_SUITE_P(Orders, Launches,
                          testing::Values(Order::Forward, Order::Reverse, Order::Random));
+
+TEST(Engines, BeginWithAnyBlock) {
+  int touched = 0, *at = &touched;
+  void *arguments[] = {&at};
+  ftc_on_cpu::Engine engine;
+  for (size_t sharedBytes : {size_t(0), size_t(100), size_t(0)}) {
+    ftc_on_cpu::Launch launch{nothing_on_cpu_kernel, 6, 33,  sharedBytes, arguments,
+                              Order::Reverse,        1, 0xff};
+    EXPECT_TRUE(engine.runBlock(launch, 5)) << engine.error();
+    EXPECT_TRUE(engine.runBlock(launch, 4)) << engine.error();
+  }
+  EXPECT_EQ(touched, 6 * 33);
+}
 
 TEST(LaunchArguments, AreChecked) {
   int touched = 0;

@@ -95,10 +95,6 @@ class Checks:
         """Native execution against the interpreter."""
         return self.unit("PipelinesTests", "*Execution*")
 
-    def levels(self):
-        """Every level in the interpreter, in f32 and bf16."""
-        return self.unit("PipelinesTests", "*Levels*")
-
     def properties(self):
         """N x 1 = 1 x N, packed = apart, dead tokens, threads."""
         return self.unit("PipelinesTests", "*Propert*")
@@ -120,7 +116,6 @@ class Checks:
 CHECKS = {
     "validate": Checks.validate, "gradients": Checks.gradients,
     "passes-by-text": Checks.passes_by_text, "execution": Checks.execution,
-    "levels": Checks.levels,
     "properties": Checks.properties, "random": Checks.random, "golden": Checks.golden,
     "trainer": Checks.trainer,
 }

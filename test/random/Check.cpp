@@ -162,11 +162,10 @@ private:
       Interpreted planned(experiment, batches);
       checkLevels(observe(planned));
     }
-    if (program.bf16) {
-      Interpreted stored(experiment, batches, {/*rounded=*/true, 0});
-      judge("stored", observe(stored));
-    }
-    checkCompiled(experiment);
+    if (program.bf16)
+      checkStored("stored", experiment);
+    if (!program.bf16 || program.onCuda())
+      checkCompiled(experiment);
     if (!program.onCuda())
       checkWithout();
   }
@@ -435,12 +434,26 @@ private:
     judge("native", actual);
   }
 
+  void checkStored(const char *kind, Experiment &experiment) {
+    Interpreted stored(experiment, batches, {/*rounded=*/true});
+    Trace actual = observe(stored);
+    if (options.tamper && !program.onCuda())
+      options.tamper(actual);
+    judge(kind, actual);
+  }
+
   void checkWithout() {
     Case other = caseOf(program);
     other.disabled = withoutOf(program);
     Experiment experiment(other);
     if (!experiment.ok())
       return;
+    if (program.bf16) {
+      experiment.advance("launch-plan-arena");
+      if (experiment.ok())
+        checkStored("without", experiment);
+      return;
+    }
     PackagePtr package = loadPackage(experiment.compile());
     if (!package)
       return;

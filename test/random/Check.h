@@ -37,10 +37,12 @@ struct CheckOptions {
 ///   accepted    the frontend takes the configs, the passes and the target do their work
 ///   levels      interpreted in double behind ft-build-backward and behind launch-plan-arena: equal
 ///               to 1e-9
-///   stored      the planned launches, interpreted with stores rounded to bf16, by the tolerance
-///   rule native      the compiled program against the interpreter, by the tolerance rule without
-///   the same, with optional passes left out (CPU; for CUDA, where compiling costs most,
-///               some programs are compiled so, and none twice)
+///   stored      in bf16, the planned launches interpreted, each rounding what it stores, by the
+///               tolerance rule
+///   native      the compiled program against the interpreter, by the tolerance rule (not in bf16
+///               on the CPU, which computes in f32)
+///   without     the same, with optional passes left out (CPU; where compiling costs most, for
+///               CUDA, some programs are compiled so, and none twice)
 ///   repeat      another instance, the same bits
 ///   threads     several threads, the same bits (CPU)
 ///   order       blocks and threads in another order, the same bits (CUDA on the stand-ins)

@@ -31,6 +31,8 @@ const char kUsage[] =
   --seconds LIMIT    start no program after so many seconds
   --only SEED        the program of one seed
   --program TEXT     one program as printed, 'choice=value,...'
+  --bf16             compute in bf16; for the CPU, launches that round what they store,
+                     interpreted, stand in for the compiled program
   --jobs N           programs at a time (default: processors)
   --no-shrink        do not look for a simpler program that fails
   --results FILE     write results as JSON, one for ten programs
@@ -50,7 +52,7 @@ struct Options {
   std::optional<std::string> program;
   bool onCuda = false;
   int jobs = std::max(1u, std::thread::hardware_concurrency());
-  bool shrinks = true;
+  bool shrinks = true, bf16 = false;
   std::string results;
 };
 
@@ -86,6 +88,10 @@ std::optional<int> parseOptions(int argc, char **argv, Options &options) {
     if (flag == "--choices") {
       printChoices();
       return 0;
+    }
+    if (flag == "--bf16") {
+      options.bf16 = true;
+      continue;
     }
     if (flag == "--no-shrink") {
       options.shrinks = false;
@@ -168,7 +174,11 @@ public:
 
 private:
   Program programOf(uint64_t id) {
-    return options.program ? *parse(*options.program) : draw(options.seed + id, options.onCuda);
+    Program program =
+        options.program ? *parse(*options.program) : draw(options.seed + id, options.onCuda);
+    program.bf16 |= options.bf16;
+    makeValid(program);
+    return program;
   }
   std::string nameOf(uint64_t id) {
     return options.program ? "program" : "seed " + std::to_string(options.seed + id);

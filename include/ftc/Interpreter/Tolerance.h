@@ -26,7 +26,8 @@ inline constexpr double kUlpF32 = 0x1p-23;
 ///   rms(F - R)        <= max(2 max_i rms(E_i - R),        4 u sqrt(L) rms(R))
 ///   max|F - R|        <= max(8 max_i max|E_i - R|,       16 u sqrt(L) rms(R))
 ///   |rms(F)/rms(R)-1| <= max(2 max_i |rms(E_i)/rms(R)-1|, 4 u sqrt(L))
-///   rms(R) = 0 or F is not zero throughout, unless some E_i is
+///   rms(R) = 0 or F is not zero throughout, unless some E_i is, or R is zero but for the rounding
+///   of doubles: below a millionth of max_i rms(E_i - R)
 ///
 /// and has the size of R and no number that is not finite. Where errors have one cause, as in a
 /// badly conditioned scalar, four runs are four draws, and a right F is refused about once in 25

@@ -5,6 +5,7 @@
 #ifndef FTC_PIPELINES_VALIDATEPASSES_H
 #define FTC_PIPELINES_VALIDATEPASSES_H
 
+#include "ftc/Pipelines/Pipelines.h"
 #include "ftc/Pipelines/RunPasses.h"
 #include "ftc/Support/Error.h"
 
@@ -77,10 +78,11 @@ private:
   std::optional<Verdict> found;
 };
 
-/// Takes `module` (a forward step, small) through every pass under a PassValidator. A finding is an
+/// Takes `module` (a forward step, small) through `pipeline` under a PassValidator. A finding is an
 /// error that names the pass, the value and its site, and leaves a reproducer at that path, as does
 /// a pass that fails or crashes. `checked` is how many passes changed nothing.
-PassRun validatePasses(mlir::ModuleOp module, const std::string &reproducer, unsigned &checked);
+PassRun validatePasses(mlir::ModuleOp module, const PipelineOptions &pipeline,
+                       const std::string &reproducer, unsigned &checked);
 
 /// A finding as an error, with its reproducer written to that path.
 Error findingError(const Verdict &finding, const std::string &reproducer);

@@ -22,7 +22,7 @@ struct StepReport {
   double tokensPerSecond = 0;
   double stepSeconds = 0;
   double secondsLeft = 0;
-  uint64_t memoryBytes = 0;
+  uint64_t memoryBytes = 0; ///< of the device that the step runs on; 0: not known
 };
 
 /// `step 120/5000 | loss 0.6069 | lr 9.1e-05 | grad norm 0.42 | 7,299 tok/s | mem 20.8 GiB | 8m31s

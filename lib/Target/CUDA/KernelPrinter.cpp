@@ -4,9 +4,9 @@
 //===----------------------------------------------------------------------===//
 #include "KernelPrinter.h"
 
+#include "AttentionShape.h"
 #include "ScalarPrinter.h"
 #include "dialects/Launch/IR/KernelChecks.h"
-#include "ftc/Kernels/CUDA/AttentionShape.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MathExtras.h"
@@ -139,8 +139,8 @@ private:
           "  const long long block = blockIdx.x - firstBlock[item];\n"
           "  const long long grid = batch[item].grid;\n";
       for (unsigned i = 0; i < names.size(); ++i)
-        text += "  " + pointerType(i) + names[i] + " = static_cast<" + pointerType(i) +
-                ">(batch[item].arguments[" + number(i) + "]);\n";
+        text += "  " + pointerType(i) + names[i] + " = ftc::batchArgument<" +
+                elementName(element(i)) + ">(batch[item], " + number(i) + ");\n";
       return text + call + "\n";
     }
     for (unsigned i = 0; i < names.size(); ++i)
@@ -281,9 +281,10 @@ private:
                            elements("out", count(writes)))))
       return failure();
     structure += "};\n";
-    // Eight elements a thread keep a row in registers; a warp at least, for its shuffles.
+    // Sixteen elements a thread keep a row in registers, and several rows under way; a warp at
+    // least, for its shuffles.
     int64_t width = std::max<int64_t>(columns(), 1);
-    int64_t perRow = std::clamp<int64_t>(llvm::PowerOf2Ceil(llvm::divideCeil(width, 8)), 32, 512);
+    int64_t perRow = std::clamp<int64_t>(llvm::PowerOf2Ceil(llvm::divideCeil(width, 16)), 32, 512);
     int64_t rowsPerBlock = std::max<int64_t>(1, 256 / perRow);
     printed.threads = perRow * rowsPerBlock;
     printed.items = rowsPerBlock;
@@ -305,6 +306,7 @@ private:
     for (unsigned i = 0; i < last; ++i)
       if (arg(i).getIndexing() == Indexing::element || arg(i).getIndexing() == Indexing::row)
         rows = size(i, 0);
+    printed.threads = 512;
     printed.items = 32;
     printed.sharedBytes = colReduceShared(printed.threads);
     usesGrid = false;
@@ -392,7 +394,7 @@ private:
                        {"out", "float", {any, any}, true}})))
       return failure();
     nameArguments({"ids", "grad", "out"});
-    printed.threads = printed.items = 128;
+    printed.threads = printed.items = 32;
     usesGrid = false;
     setCall("embeddingGrad",
             {number(printed.threads), number(size(0, 0)), number(size(1, 1)), number(size(2, 0)),
@@ -425,8 +427,7 @@ private:
     return success();
   }
 
-  /// The block's own tile is the launch's, which its grid counts; the tile that it visits is free,
-  /// and 32 rows of it keep the gradients' sums in registers.
+  /// The block's own tile is the launch's, which its grid counts; the tile that it visits is free.
   LogicalResult printAttention() {
     Family family = kernel.getFamily();
     bool forward = family == Family::attention, byKey = family == Family::attention_grad_key_value;
@@ -468,12 +469,12 @@ private:
     }
     int64_t headDim = kernel.getIntParam("head_dim"), tokens = size(0, 0);
     int64_t queryTile = kernel.getIntParam("query_tile"), keyTile = kernel.getIntParam("key_tile");
-    (byKey ? queryTile : keyTile) = forward ? 64 : 32;
-    AttentionShape shape{forward ? AttentionFamily::forward
-                         : byKey ? AttentionFamily::gradKeyValue
-                                 : AttentionFamily::gradQuery,
-                         element(0).isBF16(), (int)headDim, (int)queryTile, (int)keyTile};
-    constexpr int64_t mostShared = 227 * 1024;
+    AttentionFamily member = forward ? AttentionFamily::forward
+                             : byKey ? AttentionFamily::gradKeyValue
+                                     : AttentionFamily::gradQuery;
+    AttentionShape shape = chooseAttentionShape(member, element(0).isBF16(), (int)headDim);
+    (byKey ? shape.keyTile : shape.queryTile) = (int)(byKey ? keyTile : queryTile);
+    constexpr int64_t mostShared = 163 * 1024; // of the first architecture that we name
     while (shape.sharedBytes() > mostShared && (byKey ? shape.queryTile : shape.keyTile) > 4)
       (byKey ? shape.queryTile : shape.keyTile) /= 2;
     if (!shape.isValid() || shape.sharedBytes() > mostShared)

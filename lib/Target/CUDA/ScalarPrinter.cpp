@@ -145,7 +145,7 @@ private:
         .Case([&](arith::AddFOp) { return binary(op, "+", sum); })
         .Case([&](arith::SubFOp) { return binary(op, "-", sum); })
         .Case([&](arith::MulFOp) { return binary(op, "*", product); })
-        .Case([&](arith::DivFOp) { return binary(op, "/", product); })
+        .Case([&](arith::DivFOp) { return call(op, "divide"); })
         .Case([&](arith::NegFOp) { return Expression{"-" + operand(op, 0).within(atom), unary}; })
         .Case([&](arith::CmpFOp compared) { return compare(compared); })
         .Case([&](arith::SelectOp) {

@@ -8,7 +8,7 @@
 // CHECK-NEXT:   const long long item = ftc::batchIndex(firstBlock, count, blockIdx.x);
 // CHECK-NEXT:   const long long block = blockIdx.x - firstBlock[item];
 // CHECK-NEXT:   const long long grid = batch[item].grid;
-// CHECK-NEXT:   float *u0 = static_cast<float *>(batch[item].arguments[0]);
+// CHECK-NEXT:   float *u0 = ftc::batchArgument<float>(batch[item], 0);
 // CHECK-NEXT:   ftc::map<double_batched_body, 256>(block, grid, ftc::update(u0));
 launch.kernel @double map [#launch.arg<readwrite element memref<?xf32>>] {
 ^bb0(%x: f32):

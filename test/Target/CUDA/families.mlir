@@ -10,7 +10,7 @@
 // DOC: launch-print-cuda-kernels
 // CHECK:      struct swiglu_body {
 // CHECK-NEXT:   static FTC_DEVICE void element(const float *in, float *out) {
-// CHECK-NEXT:     const float v0 = 1.0f / (1.0f + ftc::exp(-in[0]));
+// CHECK-NEXT:     const float v0 = ftc::divide(1.0f, 1.0f + ftc::exp(-in[0]));
 // CHECK-NEXT:     out[0] = in[0] * v0 * in[1];
 // CHECK-NEXT:     out[1] = v0;
 // CHECK-NEXT:   }
@@ -49,12 +49,12 @@ launch.kernel @bias map [#launch.arg<readwrite element memref<?x96xf32>>, #launc
 // CHECK-NEXT:    static FTC_DEVICE void term(const float *in, float *term) {
 // CHECK-NEXT:      term[0] = in[0] * in[0];
 // CHECK:         static FTC_DEVICE void finish(const float *, const float *sum, float *row) {
-// CHECK-NEXT:      row[0] = ftc::rsqrt(sum[0] / 4096.0f + 1e-05f);
+// CHECK-NEXT:      row[0] = ftc::rsqrt(ftc::divide(sum[0], 4096.0f) + 1e-05f);
 // CHECK:         static FTC_DEVICE void element(const float *in, const float *row, float *out) {
 // CHECK-NEXT:      out[0] = in[0] * row[0] * in[1];
 // CHECK-NEXT:      out[1] = row[0];
-// CHECK:       FTC_KERNEL(norm, 512,
-// CHECK:       ftc::rowReduce<norm_body, 512, 4096, 1>(block, grid, ftc::read(x0), ftc::readColumn(column0),
+// CHECK:       FTC_KERNEL(norm, 256,
+// CHECK:       ftc::rowReduce<norm_body, 256, 4096, 1>(block, grid, ftc::read(x0), ftc::readColumn(column0),
 // CHECK-NEXT:                 ftc::write(y0), ftc::writeRow(row0));
 launch.kernel @norm row_reduce [#launch.arg<read element memref<?x4096xbf16>>, #launch.arg<read column memref<4096xbf16>>,
     #launch.arg<write element memref<?x4096xbf16>>, #launch.arg<write row memref<?xf32>>] {
@@ -79,9 +79,9 @@ launch.kernel @norm row_reduce [#launch.arg<read element memref<?x4096xbf16>>, #
 // CHECK-LABEL: struct sums_body {
 // CHECK-NEXT:    static FTC_DEVICE float term(const float *in) {
 // CHECK-NEXT:      return in[0] * in[1];
-// CHECK:       FTC_KERNEL(sums, 256,
+// CHECK:       FTC_KERNEL(sums, 512,
 // CHECK:       (void)grid;
-// CHECK-NEXT:  ftc::colReduce<sums_body, 256, 64, 96>(block, ftc::read(x0), ftc::readRow(row0),
+// CHECK-NEXT:  ftc::colReduce<sums_body, 512, 64, 96>(block, ftc::read(x0), ftc::readRow(row0),
 // CHECK-NEXT:                 ftc::updateColumn(column0));
 launch.kernel @sums col_reduce [#launch.arg<read element memref<64x96xf32>>, #launch.arg<read row memref<64xf32>>,
     #launch.arg<readwrite column memref<96xf32>>] {
@@ -101,7 +101,7 @@ launch.kernel @lookup embedding [#launch.arg<read row memref<?xi32>>, #launch.ar
     #launch.arg<write element memref<?x32xbf16>>]
 
 // CHECK-LABEL: FTC_KERNEL(scatter,
-// CHECK:       ftc::embeddingGrad<128, 64, 32, 96, true>(block, ids, grad, out);
+// CHECK:       ftc::embeddingGrad<32, 64, 32, 96, true>(block, ids, grad, out);
 launch.kernel @scatter embedding_grad [#launch.arg<read whole memref<64xi32>>, #launch.arg<read whole memref<64x32xbf16>>,
     #launch.arg<readwrite whole memref<96x32xf32>>]
 
@@ -124,14 +124,14 @@ launch.kernel @delta attention_delta [#launch.arg<read whole memref<128x256xbf16
     #launch.arg<write whole memref<128x4xf32>>] params {head_dim = 64 : i64}
 
 // CHECK-LABEL: FTC_KERNEL(gradQuery,
-// CHECK:       ftc::attentionGradQuery<ftc::bf16, 4, 2, 64, 64, 32, 128>(
+// CHECK:       ftc::attentionGradQuery<ftc::bf16, 4, 2, 64, 64, 64, 128>(
 launch.kernel @gradQuery attention_grad_query [#launch.arg<read whole memref<128x256xbf16>>, #launch.arg<read whole memref<128x128xbf16>>,
     #launch.arg<read whole memref<128x128xbf16>>, #launch.arg<read whole memref<128x256xbf16>>, #launch.arg<read whole memref<128x4xf32>>,
     #launch.arg<read whole memref<128x4xf32>>, #launch.arg<read whole memref<128xi32>>, #launch.arg<write whole memref<128x256xbf16>>]
   params {head_dim = 64 : i64, scale = 0.125 : f64, query_tile = 64 : i64, key_tile = 64 : i64}
 
 // CHECK-LABEL: FTC_KERNEL(gradValue,
-// CHECK:       ftc::attentionGradKeyValue<ftc::bf16, 4, 2, 64, 32, 64, 128, false, true>(
+// CHECK:       ftc::attentionGradKeyValue<ftc::bf16, 4, 2, 64, 64, 64, 128, false, true>(
 // CHECK:       segmentEnd, dv);
 launch.kernel @gradValue attention_grad_key_value [#launch.arg<read whole memref<128x256xbf16>>, #launch.arg<read whole memref<128x128xbf16>>,
     #launch.arg<read whole memref<128x128xbf16>>, #launch.arg<read whole memref<128x256xbf16>>, #launch.arg<read whole memref<128x4xf32>>,

@@ -4,7 +4,7 @@
 // CHECK-LABEL: struct arithmetic_body
 // CHECK:         out[0] = in[0] - (in[1] - in[0]);
 // CHECK-NEXT:    out[1] = in[0] - in[1] - in[0];
-// CHECK-NEXT:    out[2] = in[0] / (in[1] * in[0]);
+// CHECK-NEXT:    out[2] = ftc::divide(in[0], in[1] * in[0]);
 // CHECK-NEXT:    out[3] = (in[0] + in[1]) * in[0];
 // CHECK-NEXT:    out[4] = -(in[0] + in[1]);
 launch.kernel @arithmetic map [#launch.arg<readwrite element memref<?xf32>>, #launch.arg<readwrite element memref<?xf32>>,

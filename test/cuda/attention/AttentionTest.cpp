@@ -191,17 +191,21 @@ TEST_P(CudaAttentionTest, LargeScores) {
 }
 
 TEST_P(CudaAttentionTest, DoesNotDependOnTheOrderOfThreads) {
-  run.all(kernels, scale);
-  for (ftc_on_cpu::Order order : {ftc_on_cpu::Order::Reverse, ftc_on_cpu::Order::Random}) {
-    ftc_on_cpu::setOrder(order, 7);
-    Execution other(kernels, reference);
-    other.all(kernels, scale);
-    EXPECT_TRUE(other.out == run.out);
-    EXPECT_TRUE(other.lse == run.lse);
-    EXPECT_TRUE(other.delta == run.delta);
-    EXPECT_TRUE(other.dq == run.dq);
-    EXPECT_TRUE(other.dk == run.dk);
-    EXPECT_TRUE(other.dv == run.dv);
+  for (const AttentionReference &operands : {reference, makeReference(scale, {1})}) {
+    ftc_on_cpu::setOrder(ftc_on_cpu::Order::Forward);
+    Execution forward(kernels, operands);
+    forward.all(kernels, scale);
+    for (ftc_on_cpu::Order order : {ftc_on_cpu::Order::Reverse, ftc_on_cpu::Order::Random}) {
+      ftc_on_cpu::setOrder(order, 7);
+      Execution other(kernels, operands);
+      other.all(kernels, scale);
+      EXPECT_TRUE(other.out == forward.out);
+      EXPECT_TRUE(other.lse == forward.lse);
+      EXPECT_TRUE(other.delta == forward.delta);
+      EXPECT_TRUE(other.dq == forward.dq);
+      EXPECT_TRUE(other.dk == forward.dk);
+      EXPECT_TRUE(other.dv == forward.dv);
+    }
   }
 }
 
@@ -214,6 +218,16 @@ TEST_P(CudaAttentionTest, OneGradientIsThatOfBoth) {
   EXPECT_TRUE(other.dk == run.dk);
   ASSERT_EQ(kernels.gradValue(other.buffers, scale), 0) << ftc_on_cpu::lastError();
   EXPECT_TRUE(other.dv == run.dv);
+}
+
+TEST(CudaAttentionKernelsTest, BothBodiesAreTested) {
+  int mma = 0, plain = 0;
+  for (const AttentionKernels &kernels : bf16Kernels())
+    ++(kernels.isMma ? mma : plain);
+  EXPECT_GE(mma, 7);
+  EXPECT_GE(plain, 5);
+  for (const AttentionKernels &kernels : floatKernels())
+    EXPECT_FALSE(kernels.isMma);
 }
 
 std::string nameOf(const ::testing::TestParamInfo<AttentionKernels> &info) {

@@ -8,14 +8,15 @@ using namespace ftc::testing;
 
 std::vector<AttentionKernels> ftc::testing::floatKernels() {
   return {
-      KernelsOf<float, 2, 2, 4, 8, 32, 50>::row("f32_dim4"),
-      KernelsOf<float, 2, 1, 5, 12, 20, 41>::row("f32_dim5_odd_tiles"),
-      KernelsOf<float, 4, 2, 8, 16, 32, 70>::row("f32_dim8"),
-      KernelsOf<float, 3, 1, 16, 32, 16, 70>::row("f32_dim16"),
-      KernelsOf<float, 4, 1, 24, 16, 64, 90>::row("f32_dim24"),
-      KernelsOf<float, 2, 1, 64, 32, 32, 70>::row("f32_dim64"),
-      KernelsOf<float, 1, 1, 80, 32, 32, 64>::row("f32_dim80_whole_tiles"),
-      KernelsOf<float, 2, 2, 128, 32, 32, 67>::row("f32_dim128"),
-      KernelsOf<float, 1, 1, 136, 16, 16, 35>::row("f32_dim136"),
+      KernelsOf<float, 2, 2, 4, FixedTiles<8, 32>, 50>::row("f32_dim4"),
+      KernelsOf<float, 2, 1, 5, FixedTiles<12, 20>, 41>::row("f32_dim5_odd_tiles"),
+      KernelsOf<float, 4, 2, 8, FixedTiles<16, 32>, 70>::row("f32_dim8"),
+      KernelsOf<float, 3, 1, 16, FixedTiles<32, 16>, 70>::row("f32_dim16"),
+      KernelsOf<float, 4, 1, 24, FixedTiles<16, 64>, 90>::row("f32_dim24"),
+      KernelsOf<float, 2, 1, 64, FixedTiles<32, 32>, 70>::row("f32_dim64"),
+      KernelsOf<float, 1, 1, 80, FixedTiles<32, 32>, 64>::row("f32_dim80_whole_tiles"),
+      KernelsOf<float, 2, 2, 128, FixedTiles<32, 32>, 67>::row("f32_dim128"),
+      KernelsOf<float, 1, 1, 136, FixedTiles<16, 16>, 35>::row("f32_dim136"),
+      KernelsOf<float, 2, 1, 256, ChosenTiles, 40>::row("f32_dim256_chosen"),
   };
 }

@@ -10,6 +10,8 @@
 #include "ftc/Kernels/CUDA/Attention.h"
 #include "ftc/Kernels/CUDA/AttentionGrad.h"
 
+#include "Target/CUDA/AttentionShape.h"
+
 #include <ostream>
 #include <vector>
 
@@ -58,25 +60,41 @@ int launchFunction(long long blocks, int threads, long long sharedBytes, Argumen
                                  arguments...);
 }
 
-template <typename T, int Heads, int KvHeads, int HeadDim, int QueryTile, int KeyTile, int Tokens>
-struct KernelsOf {
-  static constexpr AttentionShape shape(AttentionFamily family) {
-    return {family, IsBf16<T>::value, HeadDim, QueryTile, KeyTile};
+/// The same tiles for all families.
+template <int QueryTile, int KeyTile> struct FixedTiles {
+  static constexpr AttentionShape shape(AttentionFamily family, bool isBf16, int headDim) {
+    return {family, isBf16, headDim, QueryTile, KeyTile};
   }
-  static constexpr long long queryBlocks = (Tokens + QueryTile - 1LL) / QueryTile * Heads;
-  static constexpr long long keyBlocks = (Tokens + KeyTile - 1LL) / KeyTile * KvHeads;
+};
+/// Those that emitted code has.
+struct ChosenTiles {
+  static constexpr AttentionShape shape(AttentionFamily family, bool isBf16, int headDim) {
+    return cuda::chooseAttentionShape(family, isBf16, headDim);
+  }
+};
+
+template <typename T, int Heads, int KvHeads, int HeadDim, typename Tiles, int Tokens>
+struct KernelsOf {
+  static constexpr AttentionShape shapeOf(AttentionFamily family) {
+    return Tiles::shape(family, IsBf16<T>::value, HeadDim);
+  }
+  static constexpr AttentionShape forwardShape = shapeOf(AttentionFamily::forward);
+  static constexpr AttentionShape gradQueryShape = shapeOf(AttentionFamily::gradQuery);
+  static constexpr AttentionShape gradKeyValueShape = shapeOf(AttentionFamily::gradKeyValue);
+  static constexpr long long tiles(int tile) { return (Tokens + tile - 1LL) / tile; }
   static const T *in(const void *data) { return static_cast<const T *>(data); }
   static T *to(void *data) { return static_cast<T *>(data); }
 
   static void forwardKernel(const T *q, const T *k, const T *v, const int *begins, T *out,
                             float *lse, float scale) {
-    attention<T, Heads, KvHeads, HeadDim, QueryTile, KeyTile, Tokens>(blockIdx.x, scale, q, k, v,
-                                                                      begins, out, lse);
+    attention<T, Heads, KvHeads, HeadDim, forwardShape.queryTile, forwardShape.keyTile, Tokens>(
+        blockIdx.x, scale, q, k, v, begins, out, lse);
   }
   static int forward(const AttentionBuffers &b, float scale) {
-    constexpr AttentionShape s = shape(AttentionFamily::forward);
-    return launchFunction<&forwardKernel>(queryBlocks, s.threads(), s.sharedBytes(), in(b.q),
-                                          in(b.k), in(b.v), b.begins, to(b.out), b.lse, scale);
+    constexpr AttentionShape s = forwardShape;
+    return launchFunction<&forwardKernel>(Heads * tiles(s.queryTile), s.threads(), s.sharedBytes(),
+                                          in(b.q), in(b.k), in(b.v), b.begins, to(b.out), b.lse,
+                                          scale);
   }
 
   static void deltaKernel(const T *out, const T *grad, float *delta) {
@@ -90,29 +108,30 @@ struct KernelsOf {
 
   static void gradQueryKernel(const T *q, const T *k, const T *v, const T *grad, const float *lse,
                               const float *delta, const int *begins, T *dq, float scale) {
-    attentionGradQuery<T, Heads, KvHeads, HeadDim, QueryTile, KeyTile, Tokens>(
-        blockIdx.x, scale, q, k, v, grad, lse, delta, begins, dq);
+    attentionGradQuery<T, Heads, KvHeads, HeadDim, gradQueryShape.queryTile, gradQueryShape.keyTile,
+                       Tokens>(blockIdx.x, scale, q, k, v, grad, lse, delta, begins, dq);
   }
   static int gradQuery(const AttentionBuffers &b, float scale) {
-    constexpr AttentionShape s = shape(AttentionFamily::gradQuery);
-    return launchFunction<&gradQueryKernel>(queryBlocks, s.threads(), s.sharedBytes(), in(b.q),
-                                            in(b.k), in(b.v), in(b.grad), b.lse, b.delta, b.begins,
-                                            to(b.dq), scale);
+    constexpr AttentionShape s = gradQueryShape;
+    return launchFunction<&gradQueryKernel>(Heads * tiles(s.queryTile), s.threads(),
+                                            s.sharedBytes(), in(b.q), in(b.k), in(b.v), in(b.grad),
+                                            b.lse, b.delta, b.begins, to(b.dq), scale);
   }
 
   template <bool HasKey, bool HasValue, typename... Gradients>
   static void gradKeyValueKernel(const T *q, const T *k, const T *v, const T *grad,
                                  const float *lse, const float *delta, const int *begins,
                                  const int *ends, float scale, Gradients... gradients) {
-    attentionGradKeyValue<T, Heads, KvHeads, HeadDim, QueryTile, KeyTile, Tokens, HasKey, HasValue>(
+    attentionGradKeyValue<T, Heads, KvHeads, HeadDim, gradKeyValueShape.queryTile,
+                          gradKeyValueShape.keyTile, Tokens, HasKey, HasValue>(
         blockIdx.x, scale, q, k, v, grad, lse, delta, begins, ends, gradients...);
   }
   template <bool HasKey, bool HasValue, typename... Gradients>
   static int launchGradKeyValue(const AttentionBuffers &b, float scale, Gradients... gradients) {
-    constexpr AttentionShape s = shape(AttentionFamily::gradKeyValue);
+    constexpr AttentionShape s = gradKeyValueShape;
     return launchFunction<&gradKeyValueKernel<HasKey, HasValue, Gradients...>>(
-        keyBlocks, s.threads(), s.sharedBytes(), in(b.q), in(b.k), in(b.v), in(b.grad), b.lse,
-        b.delta, b.begins, b.ends, scale, gradients...);
+        KvHeads * tiles(s.keyTile), s.threads(), s.sharedBytes(), in(b.q), in(b.k), in(b.v),
+        in(b.grad), b.lse, b.delta, b.begins, b.ends, scale, gradients...);
   }
   static int gradKeyValue(const AttentionBuffers &b, float scale) {
     return launchGradKeyValue<true, true>(b, scale, to(b.dk), to(b.dv));
@@ -125,8 +144,7 @@ struct KernelsOf {
   }
 
   static constexpr bool isMma() {
-    return shape(AttentionFamily::forward).isMma() && shape(AttentionFamily::gradQuery).isMma() &&
-           shape(AttentionFamily::gradKeyValue).isMma();
+    return forwardShape.isMma() && gradQueryShape.isMma() && gradKeyValueShape.isMma();
   }
   static AttentionKernels row(const char *name) {
     return {name,     IsBf16<T>::value, isMma(),    Tokens,        Heads,    KvHeads,   HeadDim,

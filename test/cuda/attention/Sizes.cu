@@ -43,11 +43,13 @@ using ftc::bf16;
   GRAD_QUERY(grad_query_##NAME, T, H, KVH, D, ROWS, COLUMNS)                                       \
   GRAD_KEY_VALUE(grad_key_value_##NAME, T, H, KVH, D, COLUMNS, ROWS)
 
-ALL(f32_64, float, 32, 8, 64, 32, 32)
-ALL(f32_128, float, 32, 8, 128, 32, 32)
+ALL(f32_64, float, 32, 8, 64, 64, 32)
+ALL(f32_128, float, 32, 8, 128, 64, 32)
 ALL(f32_5, float, 4, 2, 5, 32, 32)
-ALL(f32_256, float, 16, 8, 256, 16, 32)
+ALL(f32_256, float, 16, 8, 256, 64, 32)
+FORWARD(forward_f32_128_wide, float, 32, 8, 128, 64, 64)
 ALL(bf16_24, bf16, 32, 8, 24, 32, 32)
+ALL(bf16_256, bf16, 16, 8, 256, 64, 32)
 
 ALL(bf16_16, bf16, 8, 8, 16, 64, 64)
 ALL(bf16_64, bf16, 32, 8, 64, 64, 64)

@@ -46,8 +46,8 @@ std::map<std::string, std::vector<char>> readTensors(const std::string &path) {
     end = offsets;
     size_t begin = std::stoull(header.substr(offsets)),
            stop = std::stoull(header.substr(header.find(',', offsets) + 1));
-    tensors[header.substr(open + 1, close - open - 1)] = std::vector<char>(
-        bytes.begin() + 8 + length + begin, bytes.begin() + 8 + length + stop);
+    tensors[header.substr(open + 1, close - open - 1)] =
+        std::vector<char>(bytes.begin() + 8 + length + begin, bytes.begin() + 8 + length + stop);
   }
   return tensors;
 }

@@ -80,6 +80,7 @@ void copyAsync(void *shared, const void *global, unsigned bytes, bool valid, con
     checkRange(global, bytes, file, line);
   }
   fiber.copies.push_back({shared, valid ? global : nullptr, bytes, fiber.group, {file, line}});
+  fiber.engine->noteCopy(fiber, fiber.copies.back(), false);
 }
 
 void commitAsync() { ++fiberFor("cp.async.commit_group").group; }
@@ -96,6 +97,7 @@ void waitAsync(unsigned pending) {
       memcpy(copy.to, copy.from, copy.bytes);
     else
       memset(copy.to, 0, copy.bytes);
+    fiber.engine->noteCopy(fiber, copy, true);
   }
   fiber.copies.resize(kept);
 }
@@ -109,15 +111,15 @@ void unregisterRange(const void *address) {
 }
 
 bool isRegistered(const void *address, size_t bytes) {
-  Registry::Range range;
-  return Registry::instance().find(reinterpret_cast<uintptr_t>(address), bytes, range);
+  Registry::Span span;
+  return Registry::instance().find(reinterpret_cast<uintptr_t>(address), bytes, span);
 }
 
 //===----------------------------------------------------------------------===//
 // What a thread may touch
 //===----------------------------------------------------------------------===//
 
-static bool isLocal(const Fiber &fiber, const void *address) {
+bool Engine::isLocal(const Fiber &fiber, const void *address) {
 #ifdef FTC_ON_CPU_ASAN
   // Where it keeps the variables that it watches.
   void *watched = __asan_get_current_fake_stack();
@@ -130,25 +132,25 @@ static bool isLocal(const Fiber &fiber, const void *address) {
 }
 
 bool Engine::mayTouch(const Fiber &fiber, const void *address, size_t bytes) {
-  if (lastRange.contains(reinterpret_cast<uintptr_t>(address), bytes) &&
-      lastGeneration == Registry::instance().generation())
-    return true;
-  if (shared.contains(address, bytes))
-    return true;
-  if (isLocal(fiber, address))
+  const Registry &registry = Registry::instance();
+  uintptr_t begin = reinterpret_cast<uintptr_t>(address);
+  if (recentGeneration == registry.generation())
+    for (const Registry::Span &span : recent)
+      if (span.contains(begin, bytes))
+        return true;
+  if (shared.contains(address, bytes) || isLocal(fiber, address))
     return true;
   if (shared.isAround(address))
     return false;
-  const Registry &registry = Registry::instance();
   if (registry.isEmpty())
     return true;
-  uint64_t generation = registry.generation();
-  if (!registry.find(reinterpret_cast<uintptr_t>(address), bytes, lastRange)) {
-    lastRange = {};
-    return false;
+  if (uint64_t generation = registry.generation(); generation != recentGeneration) {
+    recentGeneration = generation;
+    for (Registry::Span &span : recent)
+      span = {};
   }
-  lastGeneration = generation;
-  return true;
+  Registry::Span &slot = recent[recentNext++ % (sizeof recent / sizeof recent[0])];
+  return registry.find(begin, bytes, slot);
 }
 
 const char *Engine::describeOutside(const void *address, size_t bytes) {

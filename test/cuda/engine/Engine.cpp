@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "engine/Engine.h"
+#include "engine/Symbolize.h"
 
 #include <cstdarg>
 #include <cstdio>
@@ -81,18 +82,30 @@ void Engine::arrange(unsigned index) {
 bool Engine::runBlock(const Launch &launch, unsigned index) {
   current = &launch;
   message.clear();
+  failedAt = nullptr;
   if (!shared.isMapped()) {
     message = "no memory for the shared memory of a block";
     return false;
   }
-  if (shared.size() != launch.sharedBytes || index == 0)
+  if (!isClean || shared.size() != launch.sharedBytes)
     shared.resize(launch.sharedBytes);
+  isClean = false;
   shared.reset(launch.fill);
   arrange(index);
+  blockStart = epoch;
+  if (launch.number != launchNumber) {
+    launchNumber = launch.number;
+    launchStart = epoch;
+    deviceShadow.begin();
+  }
+  if (launch.kernel.checked)
+    sharedShadow.resize(shared.size());
   transfer(nullptr, pick());
   running = nullptr;
   if (!message.empty()) {
     stacks.reclaim();
+    sharedShadow = SharedShadow(); // it may hold copies in flight
+    message = failure();
     return false;
   }
   if (ptrdiff_t offset = shared.overwritten()) {
@@ -100,10 +113,18 @@ bool Engine::runBlock(const Launch &launch, unsigned index) {
               launch.kernel.name + ", block " + std::to_string(index) + ": byte " +
               std::to_string(offset) + " of shared memory was written; it has " +
               std::to_string(shared.size()) + " bytes";
-    shared.resize(launch.sharedBytes);
     return false;
   }
+  isClean = true;
   return true;
+}
+
+// Here and not in fail, since a fiber's stack is too small to run a tool.
+std::string Engine::failure() const {
+  SourceLines lines;
+  if (failedAt)
+    lines = symbolize(static_cast<const char *>(failedAt) - 1);
+  return (lines.place.empty() ? failedPlace.text() : lines.place) + message + lines.callers;
 }
 
 void Engine::run() {
@@ -248,8 +269,8 @@ void Engine::fail(Place place, const char *format, ...) {
   va_start(arguments, format);
   std::vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
-  message = place.text();
-  message += ": kernel ";
+  failedPlace = place;
+  message = ": kernel ";
   message += current->kernel.name;
   message += ", block ";
   message += std::to_string(block.index.x);

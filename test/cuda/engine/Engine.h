@@ -6,6 +6,7 @@
 #define FTC_TEST_CUDA_ENGINE_ENGINE_H
 
 #include "engine/Registry.h"
+#include "engine/Shadow.h"
 #include "engine/SharedMemory.h"
 #include "engine/Stack.h"
 
@@ -76,6 +77,8 @@ struct Launch {
   Order order;
   uint64_t seed;
   unsigned char fill;
+  uint64_t number = 0; // no other launch has it
+  bool isAlone = true; // one engine runs all of its blocks
 };
 
 class Engine {
@@ -101,6 +104,14 @@ public:
   /// Why not, in words; valid until the next call.
   const char *describeOutside(const void *address, size_t bytes);
 
+  /// A load or store of checked code, before it happens.
+  void access(Fiber &fiber, const void *address, size_t bytes, bool writes,
+              const void *instruction);
+  /// A cp.async is issued, or done.
+  void noteCopy(Fiber &fiber, const PendingCopy &copy, bool done);
+  /// The next failure is that of this instruction.
+  void blame(const void *instruction) { failedAt = instruction; }
+
   const SharedMemory &sharedMemory() const { return shared; }
 
 private:
@@ -114,12 +125,20 @@ private:
   void transfer(Fiber *from, Fiber *to);
   const char *deadlock();
   const Fiber *firstExited() const;
+  Moment momentOf(const Fiber &fiber, bool ofShared) const;
+  void report(const Finding &finding, const char *memory, Place place, const void *instruction);
+  static bool isLocal(const Fiber &fiber, const void *address);
+  bool isOwnMemory(const void *address) const;
+  bool isModuleMemory(const void *address);
+  std::string failure() const;
 
   const Launch *current = nullptr;
   Block block{};
   std::vector<Fiber> fibers;
   std::vector<Warp> warps;
   uint32_t readyWarps = 0;
+  unsigned blockStart = 0, launchStart = 0; // epochs
+  uint64_t launchNumber = 0;
   unsigned waiting = 0; // threads at the barrier
   unsigned done = 0;    // threads that have returned
   unsigned epoch = 0;   // of the block's memory: counts barriers, over all blocks of this engine
@@ -127,9 +146,17 @@ private:
   uint64_t random = 1;
   StackPool stacks;
   SharedMemory shared;
+  bool isClean = false;      // laid out, and what surrounds it is as it was
+  SharedShadow sharedShadow; // of checked kernels, as is the next
+  DeviceShadow deviceShadow;
+  std::string nameOfMemory; // of a finding
   SchedulerContext scheduler;
-  Registry::Range lastRange;
-  uint64_t lastGeneration = 0;
+  Registry::Span recent[4]; // registered ranges that were touched lately
+  uint64_t recentGeneration = 0;
+  unsigned recentNext = 0;
+  Registry::Span lastSegment;
+  Place failedPlace;
+  const void *failedAt = nullptr; // the instruction that follows the wrong one, where it is known
   std::string message;
   std::string words; // parts of a message
 };

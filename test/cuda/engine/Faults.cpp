@@ -23,20 +23,20 @@ struct sigaction previous[sizeof signals / sizeof signals[0]];
 struct Fault {
   int signal;
   const void *address;
+  const char *instruction;
 };
 thread_local Fault lastFault;
 
 // Runs on the fiber's stack, whose frames nobody needs any more.
 void reportFault() {
   Fiber &fiber = *currentFiber();
-  const char *last = "the line is the last one where the thread met others";
+  fiber.engine->blame(lastFault.instruction + 1);
   if (lastFault.signal == SIGFPE)
-    fiber.engine->fail(fiber.place, "integer division by zero or overflow; %s", last);
+    fiber.engine->fail(fiber.place, "integer division by zero or overflow");
   if (fiber.stack->guards(lastFault.address))
-    fiber.engine->fail(fiber.place, "the stack of the thread overflows (%zu KiB); %s",
-                       Stack::bytes / 1024, last);
-  fiber.engine->fail(fiber.place, "%s; %s", fiber.engine->describeOutside(lastFault.address, 0),
-                     last);
+    fiber.engine->fail(fiber.place, "the stack of the thread overflows (%zu KiB)",
+                       Stack::bytes / 1024);
+  fiber.engine->fail(fiber.place, "%s", fiber.engine->describeOutside(lastFault.address, 0));
 }
 
 void passOn(int signal) {
@@ -51,11 +51,11 @@ void handle(int signal, siginfo_t *info, void *context) {
     passOn(signal);
     return;
   }
-  lastFault = {signal, info->si_addr};
+  greg_t *registers = static_cast<ucontext_t *>(context)->uc_mcontext.gregs;
+  lastFault = {signal, info->si_addr, reinterpret_cast<const char *>(registers[REG_RIP])};
 #ifdef FTC_ON_CPU_ASAN
   __asan_unpoison_memory_region(fiber->stack->bottom, Stack::bytes);
 #endif
-  greg_t *registers = static_cast<ucontext_t *>(context)->uc_mcontext.gregs;
   // As if called: 8 bytes below a multiple of 16.
   registers[REG_RSP] = static_cast<greg_t>(reinterpret_cast<uintptr_t>(fiber->stack->top) - 8);
   registers[REG_RIP] = reinterpret_cast<greg_t>(&reportFault);

@@ -198,6 +198,7 @@ std::string runTwice(Launch &launch, unsigned threads) {
   Snapshot first = snapshot(ranges);
   restore(ranges, before);
   Launch again = launch;
+  again.number = ~launch.number; // of no other
   again.order = launch.order == Order::Reverse ? Order::Forward : Order::Reverse;
   again.fill = static_cast<unsigned char>(launch.fill ^ 0xc1); // 0x3e: small floats instead of NaN
   error = runBlocks(again, threads);
@@ -206,18 +207,25 @@ std::string runTwice(Launch &launch, unsigned threads) {
 
 } // namespace
 
+int checkLaunch(const Kernel &kernel, unsigned blocks, unsigned threads, size_t sharedBytes) {
+  std::lock_guard<std::mutex> lock(launchMutex());
+  std::string mistake = launchMistake(kernel, blocks, threads, sharedBytes);
+  return finish(mistake.empty() ? "" : launchText(kernel) + mistake, invalidValue);
+}
+
 int launch(const Kernel &kernel, unsigned blocks, unsigned threads, size_t sharedBytes,
            void **arguments) {
   if (currentFiber()) {
     std::fprintf(stderr, "%sa launch inside a kernel\n", launchText(kernel).c_str());
     std::abort();
   }
+  if (int mistake = checkLaunch(kernel, blocks, threads, sharedBytes))
+    return mistake;
   std::lock_guard<std::mutex> lock(launchMutex());
-  std::string mistake = launchMistake(kernel, blocks, threads, sharedBytes);
-  if (!mistake.empty())
-    return finish(launchText(kernel) + mistake, invalidValue);
   const Settings &now = settings();
-  Launch launch{kernel, blocks, threads, sharedBytes, arguments, now.order, now.seed, now.fill};
+  static uint64_t number = 0;
+  Launch launch{kernel,    blocks,   threads,  sharedBytes, arguments,
+                now.order, now.seed, now.fill, ++number,    now.threads <= 1};
   std::string error = now.twice ? runTwice(launch, now.threads) : runBlocks(launch, now.threads);
   return finish(error, launchFailure);
 }

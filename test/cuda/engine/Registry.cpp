@@ -16,7 +16,7 @@ Registry &Registry::instance() {
 
 void Registry::add(uintptr_t begin, size_t bytes, const char *name) {
   std::unique_lock<std::shared_mutex> lock(mutex);
-  byBegin[begin] = {begin, bytes, name ? name : "device memory"};
+  byBegin[begin] = {{begin, bytes}, name ? name : "device memory"};
   ++changes;
 }
 
@@ -31,7 +31,7 @@ bool Registry::isEmpty() const {
   return byBegin.empty();
 }
 
-bool Registry::find(uintptr_t address, size_t bytes, Range &found) const {
+bool Registry::find(uintptr_t address, size_t bytes, Span &found) const {
   std::shared_lock<std::shared_mutex> lock(mutex);
   auto after = byBegin.upper_bound(address);
   if (after == byBegin.begin())
@@ -41,6 +41,14 @@ bool Registry::find(uintptr_t address, size_t bytes, Range &found) const {
     return false;
   found = range;
   return true;
+}
+
+Registry::Range Registry::rangeOf(uintptr_t address) const {
+  std::shared_lock<std::shared_mutex> lock(mutex);
+  auto after = byBegin.upper_bound(address);
+  if (after != byBegin.begin() && std::prev(after)->second.contains(address, 1))
+    return std::prev(after)->second;
+  return {{0, SIZE_MAX}, "memory"};
 }
 
 std::string Registry::describe(uintptr_t address) const {

@@ -17,14 +17,16 @@ namespace ftc_on_cpu {
 
 class Registry {
 public:
-  struct Range {
+  struct Span {
     uintptr_t begin = 0;
     size_t bytes = 0;
-    std::string name;
 
     bool contains(uintptr_t address, size_t count) const {
       return address >= begin && address - begin <= bytes && count <= bytes - (address - begin);
     }
+  };
+  struct Range : Span {
+    std::string name;
   };
 
   void add(uintptr_t begin, size_t bytes, const char *name);
@@ -32,7 +34,9 @@ public:
 
   bool isEmpty() const;
   /// The range with these bytes; false where there is none.
-  bool find(uintptr_t address, size_t bytes, Range &found) const;
+  bool find(uintptr_t address, size_t bytes, Span &found) const;
+  /// The range with this byte, or a nameless one that is everything.
+  Range rangeOf(uintptr_t address) const;
   /// Where an address is, in words: "8 bytes past the end of `name` (64 bytes)".
   std::string describe(uintptr_t address) const;
   std::vector<Range> ranges() const;

@@ -5,6 +5,7 @@
 #include "Bodies.h"
 #include "ftc/Kernels/CUDA/ColReduce.h"
 #include "ftc/Kernels/CUDA/CrossEntropy.h"
+#include "ftc/Kernels/CUDA/Dropout.h"
 #include "ftc/Kernels/CUDA/Embedding.h"
 #include "ftc/Kernels/CUDA/Map.h"
 #include "ftc/Kernels/CUDA/Rope.h"
@@ -20,6 +21,10 @@ FTC_KERNEL(map_silu_mul_f32, 256, const float *gate, const float *up, float *out
   ftc::map<SiluMul, 256>(blockIdx.x, grid, ftc::read(gate), ftc::read(up), ftc::write(out));
 }
 FTC_KERNEL(map_silu_mul_grad_bf16, 256, bf16 *gate, bf16 *up, bf16 *product, long long grid) {
+  ftc::map<SiluMulGrad, 256>(blockIdx.x, grid, ftc::update(gate), ftc::update(up),
+                             ftc::update(product));
+}
+FTC_KERNEL(map_silu_mul_grad_f32, 256, float *gate, float *up, float *product, long long grid) {
   ftc::map<SiluMulGrad, 256>(blockIdx.x, grid, ftc::update(gate), ftc::update(up),
                              ftc::update(product));
 }
@@ -146,4 +151,31 @@ FTC_KERNEL(cross_entropy_f32, 512, float *logits, const int *targets, const floa
 FTC_KERNEL(cross_entropy_loss, 512, const bf16 *logits, const int *targets, float *nll,
            long long grid) {
   ftc::crossEntropy<512, 128256, false, true>(blockIdx.x, grid, logits, targets, nll);
+}
+
+#define DROPOUT(name, T, Out, Columns, RowsPerBlock)                                               \
+  FTC_KERNEL(name, 256, const T *x, Out *y, const long long *step, const long long *firstToken,    \
+             long long grid) {                                                                     \
+    constexpr ftc::DropRate rate = ftc::dropRate(0.05);                                            \
+    const ftc::DrawStream stream = {42, 0x9f3b1c2d4e5f6071ull, (unsigned long long)*step};         \
+    ftc::dropout<256, Columns, RowsPerBlock>(blockIdx.x, grid, ftc::read(x), ftc::write(y),        \
+                                             stream, rate, *firstToken);                           \
+  }                                                                                                \
+  FTC_KERNEL(name##_in_place, 256, Out *x, const long long *step, const long long *firstToken,     \
+             long long grid) {                                                                     \
+    constexpr ftc::DropRate rate = ftc::dropRate(0.05);                                            \
+    const ftc::DrawStream stream = {42, 0x9f3b1c2d4e5f6071ull, (unsigned long long)*step};         \
+    ftc::dropout<256, Columns, RowsPerBlock>(blockIdx.x, grid, ftc::update(x), stream, rate,       \
+                                             *firstToken);                                         \
+  }
+DROPOUT(dropout_bf16_4096, bf16, bf16, 4096, 1)
+DROPOUT(dropout_f32_4096, float, float, 4096, 1)
+DROPOUT(dropout_f32_bf16_14336, float, bf16, 14336, 1)
+DROPOUT(dropout_bf16_63, bf16, bf16, 63, 16)
+// The helper inside another kernel: seed, rate and all at run time.
+FTC_KERNEL(dropout_mask, 256, unsigned *mask, ftc::DrawStream stream, ftc::DropRate rate,
+           long long grid) {
+  const long long i = blockIdx.x * 256LL + threadIdx.x;
+  if (i < grid)
+    ftc::store(mask + i, ftc::keepMask<32>(stream, rate, i * 32));
 }

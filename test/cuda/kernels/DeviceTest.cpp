@@ -65,7 +65,7 @@ TEST(Device, PacksLowFirst) {
 }
 
 TEST(Device, MaximaAndMinima) {
-  const float nan = NAN;
+  const float nan = ftc::notANumber();
   EXPECT_EQ(ftc::maximum(1, 2), 2);
   EXPECT_EQ(ftc::minimum(1, 2), 1);
   EXPECT_TRUE(std::isnan(ftc::maximum(nan, 2)) && std::isnan(ftc::maximum(2, nan)));

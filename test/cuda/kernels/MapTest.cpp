@@ -18,10 +18,14 @@ SILU_MUL(silu_mul_f32, 64, float, float, float)
 SILU_MUL(silu_mul_bf16, 64, bf16, bf16, bf16)
 SILU_MUL(silu_mul_mixed, 32, bf16, f16, float)
 
-FTC_KERNEL(silu_mul_grad, 64, bf16 *gate, bf16 *up, bf16 *product, long long grid) {
-  ftc::map<SiluMulGrad, 64>(blockIdx.x, grid, ftc::update(gate), ftc::update(up),
-                            ftc::update(product));
-}
+#define SILU_MUL_GRAD(name, Threads, Gate, Up, Product)                                            \
+  FTC_KERNEL(name, Threads, Gate *gate, Up *up, Product *product, long long grid) {                \
+    ftc::map<SiluMulGrad, Threads>(blockIdx.x, grid, ftc::update(gate), ftc::update(up),           \
+                                   ftc::update(product));                                          \
+  }
+SILU_MUL_GRAD(silu_mul_grad_f32, 64, float, float, float)
+SILU_MUL_GRAD(silu_mul_grad_bf16, 64, bf16, bf16, bf16)
+SILU_MUL_GRAD(silu_mul_grad_mixed, 32, bf16, bf16, float)
 FTC_KERNEL(adamw, 64, float *weight, float *m, float *v, const float *gradient,
            const float *scalars, bf16 *shadow, long long grid) {
   ftc::map<AdamW, 64>(blockIdx.x, grid, ftc::update(weight), ftc::update(m), ftc::update(v),
@@ -105,26 +109,63 @@ TEST_P(MapKernels, MapOfRowsOnlyIsFlat) {
   });
 }
 
-TEST_P(MapKernels, MapInPlace) {
-  const long long n = 1500;
-  for (int offset : {0, 3}) {
-    Memory<bf16> gate(n, offset), up(n), product(n);
-    gate.fill(1, -8, 8);
-    up.fill(2);
-    product.fill(3);
-    std::vector<double> dGate(n), dUp(n), rebuilt(n);
-    for (long long i = 0; i < n; ++i) {
-      double sigmoid = 1 / (1 + std::exp(-gate[i]));
-      dGate[i] = product[i] * up[i] * sigmoid * (1 + gate[i] * (1 - sigmoid));
-      dUp[i] = product[i] * silu(gate[i]);
-      rebuilt[i] = silu(gate[i]) * up[i];
+/// The gated activation's backward: each buffer is read, and then holds the gradient of what it
+/// held; the product's gradient makes room for the product itself, which the forward pass need not
+/// save.
+template <typename Gate, typename Up, typename Product, typename Launch>
+void checkSiluMulGrad(int threads, Launch launch) {
+  for (long long n : {1, 7, 255, 512, 1500, 2048})
+    for (int offset : {0, 3}) {
+      Memory<Gate> gate(n, offset);
+      Memory<Up> up(n);
+      Memory<Product> product(n, offset / 3);
+      gate.fill(1, -8, 8);
+      up.fill(2);
+      product.fill(3);
+      if (n > 2) {
+        gate.set(0, 100); // the sigmoid is 1, and its derivative 0
+        gate.set(1, -100);
+        gate.set(2, 0);
+      }
+      std::vector<double> dGate(n), dUp(n), rebuilt(n);
+      for (long long i = 0; i < n; ++i) {
+        double sigmoid = 1 / (1 + std::exp(-gate[i]));
+        dGate[i] = product[i] * up[i] * sigmoid * (1 + gate[i] * (1 - sigmoid));
+        dUp[i] = product[i] * silu(gate[i]);
+        rebuilt[i] = silu(gate[i]) * up[i];
+      }
+      FTC_EXPECT_RUNS(
+          launch(blocksFor(n, ftc::mapItems(threads)), gate.data(), up.data(), product.data(), n));
+      expectNear(gate, dGate, "gradient of the gate", 0.1);
+      expectNear(up, dUp, "gradient of up", 0.1);
+      expectNear(product, rebuilt, "product", 0.1);
     }
-    FTC_EXPECT_RUNS(FTC_LAUNCH(silu_mul_grad, blocksFor(n, ftc::mapItems(64)), 64, 0, nullptr,
-                               gate.data(), up.data(), product.data(), n));
-    expectNear(gate, dGate, "gradient of the gate", 0.1);
-    expectNear(up, dUp, "gradient of up", 0.1);
-    expectNear(product, rebuilt, "product", 0.1);
-  }
+}
+
+TEST_P(MapKernels, GatedActivationBackwardInPlace) {
+  checkSiluMulGrad<float, float, float>(64, [](long long blocks, auto... args) {
+    return FTC_LAUNCH(silu_mul_grad_f32, blocks, 64, 0, nullptr, args...);
+  });
+  checkSiluMulGrad<bf16, bf16, bf16>(64, [](long long blocks, auto... args) {
+    return FTC_LAUNCH(silu_mul_grad_bf16, blocks, 64, 0, nullptr, args...);
+  });
+  checkSiluMulGrad<bf16, bf16, float>(32, [](long long blocks, auto... args) {
+    return FTC_LAUNCH(silu_mul_grad_mixed, blocks, 32, 0, nullptr, args...);
+  });
+}
+
+/// What the backward pass rebuilds is what the forward pass computed, bit for bit.
+TEST_P(MapKernels, RebuiltProductIsTheForwardsOne) {
+  const long long n = 1500, blocks = blocksFor(n, ftc::mapItems(64));
+  Memory<bf16> gate(n), up(n), forward(n), product(n);
+  gate.fill(1, -8, 8);
+  up.fill(2);
+  product.fill(3);
+  FTC_EXPECT_RUNS(
+      FTC_LAUNCH(silu_mul_bf16, blocks, 64, 0, nullptr, gate.data(), up.data(), forward.data(), n));
+  FTC_EXPECT_RUNS(FTC_LAUNCH(silu_mul_grad_bf16, blocks, 64, 0, nullptr, gate.data(), up.data(),
+                             product.data(), n));
+  expectEqual(product, forward, "product");
 }
 
 /// The memory of one parameter, and what a step makes of it.
@@ -185,8 +226,10 @@ TEST_P(MapKernels, BatchedLaunch) {
     blocks += blocksFor(sizes[i], ftc::mapItems(64));
   }
   firstBlock.data()[sizes.size()] = blocks;
+  ftc_on_cpu::registerRange(items.data(), items.size() * sizeof(ftc::BatchItem), "items");
   FTC_EXPECT_RUNS(FTC_LAUNCH(adamw_batched, blocks, 64, 0, nullptr, items.data(), firstBlock.data(),
                              (long long)sizes.size()));
+  ftc_on_cpu::unregisterRange(items.data());
   for (auto &parameter : parameters)
     parameter->expectStepped();
 }

@@ -32,6 +32,7 @@ using ftc::bf16;
   DO(rms_128, bf16, bf16, 128, 256, 8)                                                             \
   DO(rms_1000, float, bf16, 1000, 128, 1)                                                          \
   DO(rms_4095, float, float, 4095, 256, 1)                                                         \
+  DO(rms_2048, bf16, float, 2048, 128, 1)                                                          \
   DO(rms_4096, bf16, bf16, 4096, 256, 1)                                                           \
   DO(rms_16384, float, float, 16384, 256, 1)                                                       \
   DO(rms_16384_wide, bf16, bf16, 16384, 1024, 1)

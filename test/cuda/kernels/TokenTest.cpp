@@ -46,6 +46,9 @@ FTC_KERNEL(embedding_odd, 32, const int *ids, const float *table, bf16 *out, lon
 FTC_KERNEL(embedding_grad_f32, 32, const int *ids, const float *grad, float *out) {
   ftc::embeddingGrad<32, 77, 72, 9, false>(blockIdx.x, ids, grad, out);
 }
+FTC_KERNEL(embedding_grad_few, 32, const int *ids, const float *grad, float *out) {
+  ftc::embeddingGrad<32, 5, 72, 9, false>(blockIdx.x, ids, grad, out);
+}
 FTC_KERNEL(embedding_grad_bf16, 64, const int *ids, const bf16 *grad, float *out) {
   ftc::embeddingGrad<64, 77, 72, 9, true>(blockIdx.x, ids, grad, out);
 }
@@ -167,8 +170,9 @@ TEST_P(TokenKernels, Embedding) {
 }
 
 // Ids repeat near and far, within what is loaded together and across.
-template <typename T, typename Launch> void checkEmbeddingGrad(bool adds, Launch launch) {
-  const int tokens = 77, columns = 72, vocabulary = 9;
+template <typename T, typename Launch>
+void checkEmbeddingGrad(int tokens, bool adds, Launch launch) {
+  const int columns = 72, vocabulary = 9;
   Memory<int> ids(tokens);
   Memory<T> grad(tokens * columns);
   Memory<float> out(vocabulary * columns);
@@ -191,10 +195,13 @@ template <typename T, typename Launch> void checkEmbeddingGrad(bool adds, Launch
 }
 
 TEST_P(TokenKernels, EmbeddingGrad) {
-  checkEmbeddingGrad<float>(false, [](auto... args) {
+  checkEmbeddingGrad<float>(77, false, [](auto... args) {
     return FTC_LAUNCH(embedding_grad_f32, 3, 32, 0, nullptr, args...);
   });
-  checkEmbeddingGrad<bf16>(true, [](auto... args) {
+  checkEmbeddingGrad<float>(5, false, [](auto... args) {
+    return FTC_LAUNCH(embedding_grad_few, 3, 32, 0, nullptr, args...);
+  });
+  checkEmbeddingGrad<bf16>(77, true, [](auto... args) {
     return FTC_LAUNCH(embedding_grad_bf16, 2, 64, 0, nullptr, args...);
   });
 }

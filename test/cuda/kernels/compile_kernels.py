@@ -2,19 +2,20 @@
 # Compiles device code by nvcc and by NVRTC for every architecture: no warnings, no spills.
 # Part of the ftc project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""compile_kernels.py SOURCE.cu... [--include DIR]... [--arch sm_XX]...
+"""compile_kernels.py SOURCE.cu... [--include DIR]... [--arch sm_XX]... [--results FILE.json]
 
 nvcc compiles each source with `-Werror all-warnings -Xptxas -warn-spills,-Werror`; NVRTC compiles it
 without include paths: all headers below the DIRs lie in memory. Prints a table of registers per
-kernel and architecture. Exit status 0: all well. 1: each offence is printed. 77: neither nvcc nor
-NVRTC is here, nothing was tried.
+kernel and architecture, and each offence. A compiler that is not here is skipped.
 
 nvcc is sought in $CUDA_HOME/bin, on the PATH and in /usr/local/cuda/bin, NVRTC beside it and where
-the loader looks.
+the loader looks. Exit status 0: all well. 1: an offence. 77: no compiler is here, and no --results to
+say so.
 """
 
 import argparse
 import ctypes
+import json
 import os
 import re
 import shutil
@@ -65,19 +66,17 @@ def read_resources(log, table):
     return offences
 
 
-def compile_by_nvcc(nvcc, source, includes, archs, table):
-    offences = []
+def compile_by_nvcc(nvcc, source, includes, arch, table):
     with tempfile.TemporaryDirectory() as folder:
-        for arch in archs:
-            command = [nvcc, "-std=c++17", "-Werror", "all-warnings", "-Xptxas",
-                       "-warn-spills,-Werror,-v", f"-arch={arch}", "-cubin", source, "-o",
-                       os.path.join(folder, "kernels.cubin")]
-            command += [f"-I{include}" for include in includes]
-            run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                 check=False)
-            offences += [f"nvcc: {line}" for line in read_resources(run.stderr, table)]
-            if run.returncode != 0:
-                offences.append(f"nvcc for {arch}: {run.stderr.strip() or run.stdout.strip()}")
+        command = [nvcc, "-std=c++17", "-Werror", "all-warnings", "-Xptxas",
+                   "-warn-spills,-Werror,-v", f"-arch={arch}", "-cubin", source, "-o",
+                   os.path.join(folder, "kernels.cubin")]
+        command += [f"-I{include}" for include in includes]
+        run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                             check=False)
+    offences = read_resources(run.stderr, table)
+    if run.returncode != 0:
+        offences.append(run.stderr.strip() or run.stdout.strip())
     return offences
 
 
@@ -101,7 +100,7 @@ def compile_by_nvrtc(nvrtc, source, headers, arch):
     program = ctypes.c_void_p()
     if nvrtc.nvrtcCreateProgram(ctypes.byref(program), text, os.path.basename(source).encode(),
                                 len(headers), texts, names):
-        return [f"NVRTC: no program of {source}"]
+        return ["no program can be made"]
     options = [b"--std=c++17", b"--gpu-architecture=" + arch.encode(), b"--ptxas-options=-v",
                b"--ptxas-options=-warn-spills", b"--ptxas-options=-Werror"]
     failed = nvrtc.nvrtcCompileProgram(program, len(options),
@@ -116,7 +115,7 @@ def compile_by_nvrtc(nvrtc, source, headers, arch):
     offences += [line for line in words.splitlines() if "warning" in line]
     if failed:
         offences.append(words.strip())
-    return [f"NVRTC for {arch}: {line}" for line in offences]
+    return offences
 
 
 def print_table(table, archs):
@@ -131,27 +130,34 @@ def main():
     parser.add_argument("sources", nargs="+")
     parser.add_argument("--include", action="append", default=[])
     parser.add_argument("--arch", action="append")
+    parser.add_argument("--results", help="write the results to this file as JSON")
     arguments = parser.parse_args()
-    archs = arguments.arch or ARCHS
     nvcc = find_nvcc()
     nvrtc = find_nvrtc(nvcc)
-    for tool, found in ("nvcc", nvcc), ("NVRTC", nvrtc):
-        if not found:
-            print(f"{tool} is not here: skipped")
-    if not nvcc and not nvrtc:
-        return SKIPPED
-    offences, table = [], {}
     headers = read_headers(arguments.include)
+    archs, table, tests = arguments.arch or ARCHS, {}, []
+
+    def record(tool, source, arch, found, offences):
+        name = f"{os.path.basename(source)} by {tool} for {arch}"
+        result = "skipped" if not found else "failed" if offences else "passed"
+        reason = "\n".join(offences) if found else f"{tool} is not here"
+        tests.append({"name": name, "result": result, "reason": reason})
+        print(f"{result}: {name}", reason, sep="\n" if reason else "")
+
     for source in arguments.sources:
-        if nvcc:
-            offences += compile_by_nvcc(nvcc, source, arguments.include, archs, table)
-        if nvrtc:
-            for arch in archs:
-                offences += compile_by_nvrtc(nvrtc, source, headers, arch)
-    print_table(table, archs)
-    for offence in offences:
-        print(offence)
-    return 1 if offences else 0
+        for arch in archs:
+            record("nvcc", source, arch, nvcc,
+                   compile_by_nvcc(nvcc, source, arguments.include, arch, table) if nvcc else [])
+            record("NVRTC", source, arch, nvrtc,
+                   compile_by_nvrtc(nvrtc, source, headers, arch) if nvrtc else [])
+    if table:
+        print_table(table, archs)
+    if arguments.results:
+        with open(arguments.results, "w", encoding="utf-8") as file:
+            json.dump({"tests": tests}, file, indent=1)
+    if any(test["result"] == "failed" for test in tests):
+        return 1
+    return 0 if nvcc or nvrtc or arguments.results else SKIPPED
 
 
 if __name__ == "__main__":

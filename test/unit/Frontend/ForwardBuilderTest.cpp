@@ -323,6 +323,25 @@ TrainConfig trainText(const std::string &text) {
   return *train;
 }
 
+// What is computed in bf16 is for a pass to say: the program is the same but for what it asks for.
+TEST(ForwardBuilder, Bf16IsAnAttribute) {
+  MLIRContext context;
+  AdapterSpec adapter = lora(modelFolder("lora-all-linear"));
+  auto build = [&](const char *train) {
+    return *buildForward(context, small(), adapter, trainText(train), nullptr);
+  };
+  OwningOpRef<ModuleOp> plain = build(R"({"max_length": 8})"),
+                        off = build(R"({"max_length": 8, "bf16": false})"),
+                        on = build(R"({"max_length": 8, "bf16": true})");
+  EXPECT_FALSE((*plain)->hasAttr(ft::kComputeAttr));
+  EXPECT_EQ(print(*plain), print(*off));
+  auto compute = (*on)->getAttrOfType<TypeAttr>(ft::kComputeAttr);
+  ASSERT_TRUE(compute);
+  EXPECT_TRUE(compute.getValue().isBF16());
+  (*on)->removeAttr(ft::kComputeAttr);
+  EXPECT_EQ(print(*plain), print(*on));
+}
+
 TEST(ForwardBuilder, Refusals) {
   MLIRContext context;
   auto refused = [&](const AdapterSpec &adapter, const char *train) {

@@ -85,6 +85,20 @@ TEST(Tolerance, RefusesMistakes) {
   refused(right, "has a");
 }
 
+TEST(Tolerance, WhatCancelsMayVanish) {
+  // Terms that cancel leave 1e-17 in double, 1e-8 in single, and nothing in some other order.
+  std::vector<double> cancelled = {1e-17, -2e-17, 1e-17}, zero(3, 0);
+  std::vector<std::vector<double>> runs = {
+      {1e-8, 0, 2e-8}, {0, -1e-8, 1e-8}, {1e-8, 1e-8, 0}, {-1e-8, 2e-8, 0}};
+  EXPECT_EQ(Yardstick(cancelled, runs, 10).judge(zero), "");
+  // A tensor that plain programs know to one part in a thousand is none of these.
+  std::vector<double> known = {1e-5, -2e-5, 1e-5};
+  for (std::vector<double> &run : runs)
+    for (size_t i = 0; i < 3; ++i)
+      run[i] += known[i];
+  EXPECT_NE(Yardstick(known, runs, 10).judge(zero).find("is zero throughout"), std::string::npos);
+}
+
 TEST(Tolerance, OneElementOffInALargeTensorIsSeen) {
   // The whole tensor's error hardly changes.
   std::vector<double> exact(100000, 1.0);

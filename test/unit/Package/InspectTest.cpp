@@ -91,6 +91,23 @@ TEST(Inspect, Json) {
   EXPECT_EQ(value.find("tensors")->find("base")->find("tensors")->asInt64(), 1);
 }
 
+TEST(Inspect, ShadowsCountAsTrainable) {
+  PackageMaker maker = toyPackage(fakeCode());
+  maker.tensor("w.shadow", Role::shadow, package::DType::bf16, {1, Toy::width}, InitKind::master,
+               1);
+  maker.sumUp();
+  std::vector<uint8_t> file = finishPackage(maker.content);
+  Result<std::unique_ptr<Package>> package =
+      Package::fromMemory(file.data(), file.size(), "toy.ftp");
+  ASSERT_TRUE(package) << package.error().str();
+  Result<json::Value> value = json::parse(inspectJson(**package), "inspect");
+  ASSERT_TRUE(value) << value.error().str();
+  EXPECT_EQ(value->find("memory")->find("trainable")->asInt64(), 128 + 64);
+  const json::Value &shadows = *value->find("tensors")->find("shadow");
+  EXPECT_EQ(shadows.find("tensors")->asInt64(), 1);
+  EXPECT_EQ(shadows.find("bytes")->asInt64(), 2 * Toy::width);
+}
+
 TEST(Inspect, SameTextEachTime) {
   EXPECT_EQ(inspectJson(*toy()), inspectJson(*toy()));
   EXPECT_EQ(inspectText(*toy()), inspectText(*toy()));

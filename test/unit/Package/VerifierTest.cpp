@@ -98,6 +98,23 @@ const Refusal tensors[] = {
      "has not the shape of its owner 'w'"},
     {"owner_of_base", [](P &p) { p.tensors[0]->owner = 1; },
      "only moments, accumulators and shadows"},
+    {"owner_of_shadow",
+     [](P &p) {
+       p.tensors[3]->role = Role::shadow;
+       p.tensors[3]->init = InitKind::master;
+       p.tensors[3]->owner = 2;
+     },
+     "tensor 3 'w.accumulator': owner is 2, not the index of a trainable tensor"},
+    {"init_shadow", [](P &p) { p.tensors[3]->role = Role::shadow; },
+     "init zeros is not for shadows, which start as their masters"},
+    {"init_master", [](P &p) { p.tensors[3]->init = InitKind::master; },
+     "init master is for shadows"},
+    {"memory_of_shadows",
+     [](P &p) {
+       p.tensors[3]->role = Role::shadow;
+       p.tensors[3]->init = InitKind::master;
+     },
+     "memory.trainable: is 128 bytes, but the trainable tensors and their shadows take 256"},
     {"init_base", [](P &p) { p.tensors[0]->init = InitKind::zeros; }, "init zeros is not for base"},
     {"init_file", [](P &p) { p.tensors[2]->init = InitKind::file; },
      "init file is for base and trainable"},

@@ -53,7 +53,8 @@ public:
   ft::State makeState(uint64_t seed = 1) const;
 
   /// Runs a function: `forward`, or an entry point, of ft or of launch. `deadSeed` chooses ids,
-  /// labels and positions of the dead tokens. Entry points of launch are never rounded.
+  /// labels and positions of the dead tokens. Entry points of launch round what
+  /// they store where `options` round.
   std::vector<double> run(llvm::StringRef function, const Data &data, const ftc_run &step,
                           ft::State &state, uint64_t deadSeed = 7,
                           ft::EvaluationOptions options = {});

@@ -190,6 +190,24 @@ TEST_F(Binding, CallersMemory) {
   EXPECT_EQ(readTensor(instance, "w", Toy::width)[0], -4.0f);
 }
 
+TEST_F(Binding, AdaptersAndTheirShadows) {
+  PackageMaker maker = toyPackage(testKernels());
+  maker.tensor("w.shadow", Role::shadow, package::DType::bf16, wShape, InitKind::master, 1);
+  maker.sumUp();
+  PackagePtr package = load(maker.content);
+  InstancePtr instance = instanceOf(package, 1);
+  // A file of an adapter has no shadows.
+  directory.write("adapter_model.safetensors",
+                  {{{"adapter.w", ftc::DType::F32, wShape}, ramp(20)}});
+  ASSERT_EQ(ftc_load_adapter(instance.get(), directory.path().c_str(), &error), FTC_OK)
+      << error.message;
+  uint16_t shadow[Toy::width];
+  ASSERT_EQ(ftc_state_read(instance.get(), "w.shadow", shadow, sizeof shadow, &error), FTC_OK)
+      << error.message;
+  for (size_t i = 0; i < Toy::width; ++i)
+    EXPECT_EQ(shadow[i], f32ToBf16(ramp(20)[i]));
+}
+
 TEST_F(Binding, Adapter) {
   PackagePtr package = load(toyPackage(testKernels()).content);
   InstancePtr instance = instanceOf(package, 1);

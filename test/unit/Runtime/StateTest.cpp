@@ -113,6 +113,59 @@ TEST(State, InitializingClearsMomentsAndAccumulators) {
   EXPECT_NE(readTensor(instance, "w", Toy::width), ones);
 }
 
+TEST(State, ShadowsFollowTheirMasters) {
+  PackageMaker maker = toyPackage(testKernels());
+  maker.tensor("w.shadow", Role::shadow, package::DType::bf16, {1, Toy::width}, InitKind::master,
+               1);
+  maker.tensor("big", Role::trainable, package::DType::f32, {70, 3}, InitKind::file);
+  const auto big = static_cast<int32_t>(maker.content.tensors.size() - 1);
+  maker.tensor("big.shadow", Role::shadow, package::DType::bf16, {70, 3}, InitKind::master, big);
+  PackagePtr package;
+  InstancePtr instance = initialized(maker, package, 5);
+  ftc_error error;
+  auto shadowOf = [&](const std::string &name, size_t count) {
+    std::vector<uint16_t> stored(count);
+    EXPECT_EQ(ftc_state_read(instance.get(), (name + ".shadow").c_str(), stored.data(), 2 * count,
+                             &error),
+              FTC_OK)
+        << error.message;
+    return stored;
+  };
+  auto expectRounded = [&](const std::string &name, size_t count) {
+    std::vector<float> master = readTensor(instance, name.c_str(), count);
+    std::vector<uint16_t> stored = shadowOf(name, count);
+    for (size_t i = 0; i < count; ++i)
+      ASSERT_EQ(stored[i], f32ToBf16(master[i])) << name << ' ' << i;
+  };
+  // Behind initialization; a tensor that comes from a file has no value yet, nor has its shadow.
+  expectRounded("w", Toy::width);
+  uint16_t none[210];
+  EXPECT_EQ(ftc_state_read(instance.get(), "big.shadow", none, 420, &error), FTC_NOT_BOUND);
+  // Behind a write and a binding, of narrower numbers too.
+  std::vector<float> values(210);
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = 0.1f * float(int(i) - 100);
+  ASSERT_EQ(ftc_state_write(instance.get(), "w", values.data(), 80, &error), FTC_OK);
+  expectRounded("w", Toy::width);
+  const int64_t shape[] = {70, 3};
+  ASSERT_EQ(ftc_bind_tensor(instance.get(), "big", FTC_F32, 2, shape, values.data(), &error),
+            FTC_OK);
+  expectRounded("big", 210);
+  std::vector<uint16_t> halves(210, f32ToF16(1.0f + 0x1p-9f));
+  ASSERT_EQ(ftc_bind_tensor(instance.get(), "big", FTC_F16, 2, shape, halves.data(), &error),
+            FTC_OK);
+  expectRounded("big", 210);
+  EXPECT_EQ(shadowOf("big", 210)[0], f32ToBf16(1.0f));
+  // Not by itself.
+  EXPECT_EQ(ftc_state_write(instance.get(), "big.shadow", none, 420, &error), FTC_INVALID_ARGUMENT);
+  EXPECT_NE(std::string(error.message).find("follows its trainable tensor"), std::string::npos)
+      << error.message;
+  EXPECT_EQ(ftc_bind_tensor(instance.get(), "big.shadow", FTC_BF16, 2, shape, none, &error),
+            FTC_INVALID_ARGUMENT);
+  EXPECT_NE(std::string(error.message).find("is of role shadow"), std::string::npos)
+      << error.message;
+}
+
 TEST(State, WrongReadsAndWrites) {
   PackageMaker maker = toyPackage(testKernels());
   PackagePtr package = load(maker.content);

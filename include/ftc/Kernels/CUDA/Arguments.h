@@ -92,6 +92,15 @@ FTC_CONSTEXPR int lesser(int a, int b) { return a < b ? a : b; }
 FTC_CONSTEXPR int divideUp(int a, int b) { return (a + b - 1) / b; }
 FTC_CONSTEXPR int commonDivisor(int a, int b) { return b == 0 ? a : commonDivisor(b, a % b); }
 
+/// Columns that a thread accesses at once: as many as fit into 16 bytes, divide a row, and leave no
+/// thread of `lanes` idle.
+FTC_CONSTEXPR int columnsAtOnce(int columns, int largest, int lanes = 1) {
+  int v = commonDivisor(columns, lesser(16 / largest, 8));
+  while (v > 1 && lanes * (v / 2) >= columns)
+    v /= 2;
+  return v;
+}
+
 /// Sizes of arrays, of which C++ has none that are empty.
 FTC_CONSTEXPR int atLeastOne(int n) { return greater(n, 1); }
 
@@ -122,8 +131,9 @@ template <typename First, typename... Rest> struct Args<First, Rest...> {
   static constexpr int writes = First::isWritten + Others::writes;
   /// Those of them that are the same along a row.
   static constexpr int fixedReads = isFixed + Others::fixedReads;
-  /// The largest element of the arguments that change along a row, in bytes.
-  static constexpr int largest = greater(First::isStreamed ? int(sizeof(T)) : 1, Others::largest);
+  /// The largest number of the arguments by elements, in bytes. Those by columns are read by all
+  /// rows, hence from the cache, and may take two accesses.
+  static constexpr int largest = greater(First::isElement ? int(sizeof(T)) : 1, Others::largest);
   static constexpr bool writesElements =
       (First::isWritten && First::isElement) || Others::writesElements;
   static constexpr bool writesRows = (First::isWritten && First::isRow) || Others::writesRows;
@@ -143,7 +153,7 @@ template <typename First, typename... Rest> struct Args<First, Rest...> {
 
   /// Whether V columns of every argument can be one access, if the column is a multiple of V.
   template <int V> FTC_DEVICE bool areAligned() const {
-    bool fits = !First::isStreamed || V == 1 || isAligned(first.p, V * int(sizeof(T)));
+    bool fits = !First::isStreamed || V == 1 || isAligned(first.p, lesser(V * int(sizeof(T)), 16));
     return fits && rest.template areAligned<V>();
   }
 

@@ -24,8 +24,8 @@ template <typename T, int Heads, int HeadDim> struct AttentionDeltaSizes {
   static constexpr int sums = rows * Heads, sumsAtOnce = shape.threads() / lanes;
 };
 
-/// delta[t, h] = <out[t, h], grad[t, h]>, f32 [rows, Heads]. A block makes
-/// AttentionDeltaShape::rows() tokens.
+/// delta[t, h] = <out[t, h], grad[t, h]>, f32 [rows, Heads]; out and grad begin at multiples of 16
+/// bytes. A block makes AttentionDeltaShape::rows() tokens.
 template <typename T, int Heads, int HeadDim>
 FTC_DEVICE void attentionDelta(long long block, long long rows, const T *out, const T *grad,
                                float *delta) {
@@ -413,7 +413,8 @@ FTC_DEVICE void attentionGradKeyValueMma(int keyHead, int first, float scale, co
 
 /// dk and dv of one tile of keys of one key head; the sums over the group's query heads lie inside
 /// the block. `gradients` are dk and dv, or the one of them that is wanted. Block `block` of
-/// KvHeads * ceil(Tokens / KeyTile). `segmentBegin` is not needed: a key knows the end.
+/// KvHeads * ceil(Tokens / KeyTile); alignment as `attention`. `segmentBegin` is not needed: a key
+/// knows the end.
 template <typename T, int Heads, int KvHeads, int HeadDim, int QueryTile, int KeyTile, int Tokens,
           bool HasKey, bool HasValue, typename... Gradients>
 FTC_DEVICE void attentionGradKeyValue(long long block, float scale, const T *q, const T *k,

@@ -59,9 +59,9 @@ FTC_DEVICE int warpSmallest(int value) {
 }
 FTC_DEVICE int warpLargest(int value) { return -warpSmallest(-value); }
 
-/// The tokens [begin, end) that some row of a tile may meet; `inner` bounds those that all rows
-/// meet but for the diagonal: the largest begin of a tile of queries, the smallest end of one of
-/// keys.
+/// The tokens [begin, end) that some row of a tile meets, none where all rows are dead. `inner`
+/// bounds those that all rows meet but for the diagonal: the largest begin of a tile of queries,
+/// the smallest end of one of keys.
 struct AttentionRange {
   int begin, end, inner;
 };
@@ -72,11 +72,13 @@ template <typename S> FTC_DEVICE AttentionRange keysOf(int first, const int *seg
   int begin = S::tokens, inner = 0;
   for (int row = threadIdx.x % 32; row < S::queryTile && first + row < S::tokens; row += 32) {
     const int bound = larger(load(segmentBegin + first + row), 0);
-    begin = smaller(begin, bound);
     inner = larger(inner, bound);
+    if (bound <= first + row)
+      begin = smaller(begin, bound);
   }
-  begin = warpSmallest(begin) / S::keyTile * S::keyTile;
-  return {begin, smaller(first + S::queryTile, S::tokens), warpLargest(inner)};
+  begin = warpSmallest(begin);
+  const int end = begin < S::tokens ? smaller(first + S::queryTile, S::tokens) : 0;
+  return {begin / S::keyTile * S::keyTile, end, warpLargest(inner)};
 }
 
 /// The queries of the keys from `first` on.
@@ -84,8 +86,9 @@ template <typename S> FTC_DEVICE AttentionRange queriesOf(int first, const int *
   int end = 0, inner = S::tokens;
   for (int row = threadIdx.x % 32; row < S::keyTile && first + row < S::tokens; row += 32) {
     const int bound = smaller(load(segmentEnd + first + row), S::tokens);
-    end = larger(end, bound);
     inner = smaller(inner, bound);
+    if (bound > first + row)
+      end = larger(end, bound);
   }
   return {first, warpLargest(end), warpSmallest(inner)};
 }
@@ -121,6 +124,7 @@ template <typename S> struct WarpTile {
   static constexpr int visited = S::shape.visitedRows();
   static constexpr int pairs = (visited + 31) / 32;      // of scores, per lane and row
   static constexpr int columns = (S::headDim + 31) / 32; // of a head, per lane and row
+  static constexpr int unrolls = S::headDim <= 128 ? 2 : 1;
 };
 
 /// scores[r][c] = <own row r of this warp, visited row lane + 32 c>. Both tiles have the pitch of
@@ -136,7 +140,7 @@ FTC_DEVICE void dotRows(const float *own, const float *visited,
     for (int c = 0; c < W::pairs; ++c)
       scores[r][c] = 0;
   }
-  FTC_UNROLL_BY(2)
+  FTC_UNROLL_BY(W::unrolls)
   for (int d = 0; d < S::headDim; d += 4) {
     Vector<float, 4> there[W::pairs];
     FTC_UNROLL
@@ -179,7 +183,7 @@ FTC_DEVICE void addWeighted(const float *weights, const float *visited,
                             float (&sums)[WarpTile<S>::rows][WarpTile<S>::columns]) {
   using W = WarpTile<S>;
   const int lane = threadIdx.x % 32;
-  FTC_UNROLL_BY(2)
+  FTC_UNROLL_BY(W::unrolls)
   for (int j = 0; j < W::visited; j += 4) {
     float values[4][W::columns];
     FTC_UNROLL

@@ -84,7 +84,7 @@ FTC_DEVICE void sumOverRows(int slot, int column, const List &args, float *sums)
 template <typename Body, int Threads, int Rows, int Columns, typename List>
 FTC_DEVICE void colReduceList(long long block, const List &args) {
   static_assert(Threads % 32 == 0, "a block is whole warps");
-  constexpr int V = commonDivisor(Columns, lesser(16 / List::largest, 8));
+  constexpr int V = columnsAtOnce(Columns, List::largest);
   constexpr int Across = 32 / V, Warps = Threads / 32;
   FTC_SHARED(memory);
   float *shared = reinterpret_cast<float *>(memory);

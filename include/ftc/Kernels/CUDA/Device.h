@@ -66,6 +66,7 @@ FTC_DEVICE unsigned asBits(float value) {
 }
 
 FTC_DEVICE float infinity() { return asFloat(0x7f800000u); }
+FTC_DEVICE float notANumber() { return asFloat(0x7fc00000u); }
 
 FTC_DEVICE float toFloat(float value) { return value; }
 FTC_DEVICE float toFloat(bf16 value) { return asFloat(unsigned(value.bits) << 16); }
@@ -138,7 +139,7 @@ FTC_DEVICE unsigned packBf16(float low, float high) {
 // Accesses
 //===----------------------------------------------------------------------===//
 
-/// N numbers that are loaded and stored at once; 2 to 16 bytes, N a power of two.
+/// N numbers that are loaded and stored at once, or in two halves: 2 to 32 bytes, N a power of two.
 template <typename T, int N> struct alignas(sizeof(T) * N) Vector {
   T data[N];
 
@@ -183,13 +184,18 @@ template <int Bytes> FTC_DEVICE void checkAccess(const void *p) {
 
 } // namespace detail
 
-/// Loads N numbers at p, which is aligned to their size.
+/// Loads N numbers at p, which is a multiple of their size or of 16 bytes.
 template <typename T, int N> FTC_DEVICE Vector<T, N> loadVector(const T *p) {
-  using Word = typename detail::WordOf<int(sizeof(T)) * N>::Type;
-  detail::checkAccess<int(sizeof(T)) * N>(p);
-  Word word = *reinterpret_cast<const Word *>(p);
+  constexpr int Bytes = sizeof(T) * N;
   Vector<T, N> vector;
-  memcpy(&vector, &word, sizeof vector);
+  if constexpr (Bytes > 16) {
+    const Vector<T, N / 2> halves[2] = {loadVector<T, N / 2>(p), loadVector<T, N / 2>(p + N / 2)};
+    memcpy(&vector, halves, Bytes);
+  } else {
+    detail::checkAccess<Bytes>(p);
+    const auto word = *reinterpret_cast<const typename detail::WordOf<Bytes>::Type *>(p);
+    memcpy(&vector, &word, Bytes);
+  }
   return vector;
 }
 
@@ -198,14 +204,21 @@ template <typename T, int N> FTC_DEVICE Vector<T, N> loadReadOnlyVector(const T 
 #ifdef FTC_ON_CPU
   return loadVector<T, N>(p);
 #else
-  using Word = typename detail::WordOf<int(sizeof(T)) * N>::Type;
-  Word word = __ldg(reinterpret_cast<const Word *>(p));
+  constexpr int Bytes = sizeof(T) * N;
   Vector<T, N> vector;
-  memcpy(&vector, &word, sizeof vector);
+  if constexpr (Bytes > 16) {
+    const Vector<T, N / 2> halves[2] = {loadReadOnlyVector<T, N / 2>(p),
+                                        loadReadOnlyVector<T, N / 2>(p + N / 2)};
+    memcpy(&vector, halves, Bytes);
+  } else {
+    const auto word = __ldg(reinterpret_cast<const typename detail::WordOf<Bytes>::Type *>(p));
+    memcpy(&vector, &word, Bytes);
+  }
   return vector;
 #endif
 }
 
+/// Stores N numbers, at most 16 bytes, at p, which is a multiple of their size.
 template <typename T, int N> FTC_DEVICE void storeVector(T *p, const Vector<T, N> &vector) {
   using Word = typename detail::WordOf<int(sizeof(T)) * N>::Type;
   detail::checkAccess<int(sizeof(T)) * N>(p);

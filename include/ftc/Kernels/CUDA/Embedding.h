@@ -46,31 +46,38 @@ FTC_CONSTEXPR int embeddingGradItems(int threads) { return threads; }
 
 namespace detail {
 
-/// Adds the gradients of Count tokens to one column: out[ids[t]] += grad[t], in order. The old
-/// values are loaded together; a token whose id came before goes on from that sum.
-template <int Count, int Columns, typename From>
-FTC_DEVICE void addTokens(const int *ids, const From *grad, float *out) {
+/// The ids of Count tokens, and their gradients of one column.
+template <int Count, int Columns, typename From> struct TokenGradients {
   int id[Count];
-  float value[Count], sum[Count];
-  FTC_UNROLL
-  for (int t = 0; t < Count; ++t) {
-    id[t] = load(ids + t);
-    value[t] = toFloat(loadReadOnlyVector<From, 1>(grad + (long long)t * Columns)[0]);
-  }
-  FTC_UNROLL
-  for (int t = 0; t < Count; ++t)
-    sum[t] = load(out + (long long)id[t] * Columns);
-  FTC_UNROLL
-  for (int t = 0; t < Count; ++t) {
+  float value[Count];
+
+  FTC_DEVICE void load(const int *ids, const From *grad, int first) {
     FTC_UNROLL
-    for (int before = 0; before < t; ++before)
-      sum[t] = id[before] == id[t] ? sum[before] : sum[t];
-    sum[t] += value[t];
+    for (int t = 0; t < Count; ++t) {
+      id[t] = loadReadOnlyVector<int, 1>(ids + first + t)[0];
+      value[t] = toFloat(loadReadOnlyVector<From, 1>(grad + (long long)(first + t) * Columns)[0]);
+    }
   }
-  FTC_UNROLL
-  for (int t = 0; t < Count; ++t)
-    store(out + (long long)id[t] * Columns, sum[t]);
-}
+
+  /// out[id[t]] += value[t], in order. The old values are loaded together; a token whose id came
+  /// before goes on from that sum.
+  FTC_DEVICE void addTo(float *out) const {
+    float sum[Count];
+    FTC_UNROLL
+    for (int t = 0; t < Count; ++t)
+      sum[t] = ftc::load(out + (long long)id[t] * Columns);
+    FTC_UNROLL
+    for (int t = 0; t < Count; ++t) {
+      FTC_UNROLL
+      for (int before = 0; before < t; ++before)
+        sum[t] = id[before] == id[t] ? sum[before] : sum[t];
+      sum[t] += value[t];
+    }
+    FTC_UNROLL
+    for (int t = 0; t < Count; ++t)
+      store(out + (long long)id[t] * Columns, sum[t]);
+  }
+};
 
 } // namespace detail
 
@@ -88,12 +95,23 @@ FTC_DEVICE void embeddingGrad(long long block, const int *ids, const From *grad,
     for (long long row = 0; row < Vocabulary; ++row)
       store(out + row * Columns, 0.0f);
   }
+  if constexpr (WholeBatches > 0) {
+    detail::TokenGradients<Batch, Columns, From> tokens, next;
+    tokens.load(ids, grad, 0);
+    FTC_ROLLED
+    for (int t = Batch; t < WholeBatches; t += Batch) {
+      next.load(ids, grad, t); // on its way while the sums wait for memory
+      tokens.addTo(out);
+      tokens = next;
+    }
+    tokens.addTo(out);
+  }
   FTC_ROLLED
-  for (int t = 0; t < WholeBatches; t += Batch)
-    detail::addTokens<Batch, Columns>(ids + t, grad + (long long)t * Columns, out);
-  FTC_ROLLED
-  for (int t = WholeBatches; t < Tokens; ++t)
-    detail::addTokens<1, Columns>(ids + t, grad + (long long)t * Columns, out);
+  for (int t = WholeBatches; t < Tokens; ++t) {
+    detail::TokenGradients<1, Columns, From> token;
+    token.load(ids, grad, t);
+    token.addTo(out);
+  }
 }
 
 } // namespace ftc

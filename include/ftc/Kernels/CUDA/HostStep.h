@@ -110,8 +110,7 @@ public:
   Status init() {
     if (Status status = checkBound(); !status)
       return status;
-    int failed =
-        device.driver().setBytes(stateData, 0, bytesOf(program.stateBytes), stream);
+    int failed = device.driver().setBytes(stateData, 0, bytesOf(program.stateBytes), stream);
     for (int i = 0; i < program.tableCount && !failed; ++i)
       failed = fillTable(program.tables[i]);
     return failure(failed, "write the state");

@@ -104,7 +104,7 @@ FTC_DEVICE void mapRowTiles(long long block, long long rows, const List &args) {
 
 template <typename Body, int Threads, int Columns, int RowsPerBlock, typename List>
 FTC_DEVICE void mapByRows(long long block, long long rows, const List &args) {
-  constexpr int V = commonDivisor(Columns, lesser(16 / List::largest, 8));
+  constexpr int V = columnsAtOnce(Columns, List::largest);
   if (args.template areAligned<V>())
     mapRowTiles<Body, Threads, Columns, RowsPerBlock, V>(block, rows, args);
   else

@@ -203,7 +203,7 @@ FTC_DEVICE void reduceRows(long long block, long long rows, const List &args) {
 template <typename Body, int Threads, int Columns, int RowsPerBlock, typename List>
 FTC_DEVICE void rowReduceList(long long block, long long rows, const List &args) {
   static_assert(Threads % (32 * RowsPerBlock) == 0, "a row takes whole warps");
-  constexpr int V = commonDivisor(Columns, lesser(16 / List::largest, 8));
+  constexpr int V = columnsAtOnce(Columns, List::largest, Threads / RowsPerBlock);
   if (args.template areAligned<V>())
     reduceRows<Body, Threads, Columns, RowsPerBlock, V, V>(block, rows, args);
   else

@@ -4,6 +4,7 @@
 //===----------------------------------------------------------------------===//
 #include "CudaOnCpu.h"
 #include "stand-ins/StandIn.h"
+#include "stand-ins/Work.h"
 #include "stand-ins/cublaslt/Problem.h"
 
 #include <cstring>
@@ -422,8 +423,12 @@ STAND_IN int cublasLtMatmul(void *handle, void *operation, const void *alpha, co
   what = operandMistake(problem, operands, chosen);
   if (!what.empty())
     return refuse(function, InvalidValue, what);
-  multiply(problem, scale, a, b, accumulate, c, d);
-  if (chosen.workspace)
-    std::memset(workspace, 0xff, chosen.workspace); // nobody may keep anything there
-  return Success;
+  // The descriptors may go away before the work is done.
+  return Work::instance().enqueue(stream, [=, description = problem.operation, la = problem.a,
+                                           lb = problem.b, lc = problem.c, ld = problem.d] {
+    multiply({description, la, lb, lc, ld}, scale, a, b, accumulate, c, d);
+    if (chosen.workspace)
+      std::memset(workspace, 0xff, chosen.workspace); // nobody may keep anything there
+    return int(Success);
+  });
 }

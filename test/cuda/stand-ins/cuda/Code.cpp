@@ -27,9 +27,9 @@ size_t imageBytes(const void *code) {
   return header.e_shoff + size_t(header.e_shnum) * header.e_shentsize;
 }
 
-/// dlopen's handle, or null with the reason.
-void *openImage(const void *code, size_t bytes, std::string &reason) {
-  int file = memfd_create("ftc-stand-in-kernels", MFD_CLOEXEC);
+/// dlopen's handle, or null with the reason. `file` is open as long as the image is loaded.
+void *openImage(const void *code, size_t bytes, int &file, std::string &reason) {
+  file = memfd_create("ftc-stand-in-kernels", MFD_CLOEXEC);
   if (file < 0) {
     reason = "memfd_create fails";
     return nullptr;
@@ -46,11 +46,13 @@ void *openImage(const void *code, size_t bytes, std::string &reason) {
     next += written;
     left -= static_cast<size_t>(written);
   }
-  std::string path = "/proc/self/fd/" + std::to_string(file);
+  // A name that is good in other processes: a tool may look up source lines.
+  std::string path = "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(file);
   handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!handle)
+  if (!handle) {
     reason = dlerror();
-  close(file);
+    close(file);
+  }
   return handle;
 }
 
@@ -66,7 +68,8 @@ int loadImage(const char *function, void **out, const void *code, bool needsCont
     return call.refuse(InvalidImage, "not an image of the stand-in for NVRTC; real cubins and PTX "
                                      "need a GPU");
   std::string reason;
-  void *handle = openImage(code, bytes, reason);
+  int file;
+  void *handle = openImage(code, bytes, file, reason);
   if (!handle)
     return call.refuse(InvalidImage, reason);
   const auto *arch = static_cast<const int *>(dlsym(handle, "ftc_standin_arch"));
@@ -79,9 +82,10 @@ int loadImage(const char *function, void **out, const void *code, bool needsCont
                                         ", the device is sm_" + std::to_string(device.major) +
                                         std::to_string(device.minor));
     dlclose(handle);
+    close(file);
     return code;
   }
-  auto *library = new Library{handle, {}};
+  auto *library = new Library{handle, file, {}};
   call.driver.libraries.insert(library);
   *out = library;
   return Success;
@@ -94,9 +98,11 @@ int unloadImage(const char *function, void *handle, bool needsContext) {
   auto *library = static_cast<Library *>(handle);
   if (!call.driver.libraries.erase(library))
     return call.refuse(InvalidHandle, "no such library");
+  call.finish(nullptr);
   for (const auto &entry : library->functions)
     call.driver.functions.erase(entry.second.get());
   dlclose(library->handle);
+  close(library->file);
   delete library;
   return Success;
 }
@@ -162,6 +168,27 @@ int getAttribute(const Call &call, int *value, int attribute, void *handle) {
   }
 }
 
+/// The arguments of a launch, kept until it runs.
+class Arguments {
+public:
+  Arguments(const ftc_on_cpu::Kernel &kernel, void **given) {
+    for (unsigned i = 0; i < kernel.arguments; ++i) {
+      auto *first = static_cast<const char *>(given[i]);
+      values.emplace_back(first, first + kernel.argumentBytes[i]);
+    }
+  }
+  void **pointers() {
+    at.clear();
+    for (std::vector<char> &value : values)
+      at.push_back(value.data());
+    return at.data();
+  }
+
+private:
+  std::vector<std::vector<char>> values;
+  std::vector<void *> at;
+};
+
 struct Shape {
   unsigned grid[3], block[3];
   unsigned sharedBytes;
@@ -194,11 +221,17 @@ int launch(const char *caller, void *handle, const Shape &shape, void *stream, v
       return call.refuse(InvalidValue, name + "argument " + std::to_string(i) +
                                            " is null; it takes " +
                                            std::to_string(kernel.arguments));
-  int result =
-      ftc_on_cpu::launch(kernel, shape.grid[0], shape.block[0], shape.sharedBytes, arguments);
-  if (result == LaunchFailed)
-    call.driver.failed = result;
-  return result;
+  if (int mistake =
+          ftc_on_cpu::checkLaunch(kernel, shape.grid[0], shape.block[0], shape.sharedBytes))
+    return mistake;
+  return Work::instance().enqueue(stream, [&driver = call.driver, &kernel, shape,
+                                           values = Arguments(kernel, arguments)]() mutable {
+    int result = ftc_on_cpu::launch(kernel, shape.grid[0], shape.block[0], shape.sharedBytes,
+                                    values.pointers());
+    if (result == LaunchFailed)
+      driver.failed = result;
+    return result;
+  });
 }
 
 } // namespace

@@ -68,6 +68,11 @@ int Call::checkStream(void *stream) const {
   return refuse(InvalidHandle, "no such stream");
 }
 
+int Call::finish(void *stream) const {
+  Work &work = Work::instance();
+  return stream ? work.finish(stream) : work.finishAll();
+}
+
 } // namespace standin::cuda
 
 using namespace standin;
@@ -225,7 +230,10 @@ STAND_IN int cuCtxGetDevice(int *device) {
   return Success;
 }
 
-STAND_IN int cuCtxSynchronize() { return Call("cuCtxSynchronize").result; }
+STAND_IN int cuCtxSynchronize() {
+  Call call("cuCtxSynchronize");
+  return call ? call.finish(nullptr) : call.result;
+}
 
 STAND_IN int cuGetProcAddress_v2(const char *symbol, void **function, int version, uint64_t flags,
                                  int *status) {

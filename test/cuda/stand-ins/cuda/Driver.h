@@ -1,5 +1,5 @@
 //===- Driver.h - the state of the stand-in for libcuda.so.1 ---------------===//
-// One device, one primary context, memory of the host; everything is done when a call returns.
+// One device, one primary context, memory of the host; streams are in Work.h.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #ifndef FTC_TEST_CUDA_STAND_INS_CUDA_DRIVER_H
@@ -7,6 +7,7 @@
 
 #include "CudaOnCpu.h"
 #include "stand-ins/StandIn.h"
+#include "stand-ins/Work.h"
 #include "stand-ins/cuda/Numbers.h"
 
 #include <cstddef>
@@ -29,6 +30,8 @@ struct Stream {
 
 struct Event {
   bool recorded = false;
+  void *stream = nullptr; // where it was recorded, and after how much work
+  uint64_t position = 0;
   uint64_t nanoseconds = 0;
 };
 
@@ -41,6 +44,7 @@ struct Function {
 /// A loaded image, taken both as CUlibrary and as CUmodule.
 struct Library {
   void *handle;                                               // dlopen's
+  int file;                                                   // of the image
   std::map<std::string, std::unique_ptr<Function>> functions; // found so far
 };
 
@@ -103,6 +107,8 @@ public:
   }
   /// Success, or a refusal where the handle is not alive (the null stream always is).
   int checkStream(void *stream) const;
+  /// Waits for a stream, or for all where there is none.
+  int finish(void *stream) const;
 
 private:
   const char *function;

@@ -19,6 +19,7 @@ void Driver::release(std::map<uintptr_t, Allocation>::iterator allocation) {
 
 void Driver::clear() {
   failed = Success;
+  Work::instance().clear();
   while (!memory.empty())
     release(memory.begin());
   for (Stream *stream : streams)
@@ -93,6 +94,14 @@ int checkHost(const Call &call, const void *address, size_t bytes) {
   return Success;
 }
 
+bool isPinned(const Call &call, const void *address) {
+  auto after = call.driver.hostMemory.upper_bound(const_cast<void *>(address));
+  if (after == call.driver.hostMemory.begin())
+    return false;
+  auto at = std::prev(after);
+  return static_cast<const char *>(address) < static_cast<const char *>(at->first) + at->second;
+}
+
 int toDevice(const char *function, uint64_t to, const void *from, size_t bytes, void *stream) {
   Call call(function);
   if (!call)
@@ -101,9 +110,19 @@ int toDevice(const char *function, uint64_t to, const void *from, size_t bytes, 
        {call.checkStream(stream), checkDevice(call, to, bytes), checkHost(call, from, bytes)})
     if (result)
       return result;
-  if (bytes)
-    std::memcpy(pointer(to), from, bytes);
-  return Success;
+  Work &work = Work::instance();
+  if (!bytes || isPinned(call, from) || !work.isLazy())
+    return work.enqueue(stream, [=] {
+      std::memcpy(pointer(to), from, bytes);
+      return int(Success);
+    });
+  // Pageable memory may be used again as soon as the call returns.
+  auto first = static_cast<const char *>(from);
+  std::vector<char> staged(first, first + bytes);
+  return work.enqueue(stream, [=] {
+    std::memcpy(pointer(to), staged.data(), bytes);
+    return int(Success);
+  });
 }
 
 int toHost(const char *function, void *to, uint64_t from, size_t bytes, void *stream) {
@@ -114,9 +133,13 @@ int toHost(const char *function, void *to, uint64_t from, size_t bytes, void *st
        {call.checkStream(stream), checkDevice(call, from, bytes), checkHost(call, to, bytes)})
     if (result)
       return result;
-  if (bytes)
+  bool isLate = isPinned(call, to);
+  int result = Work::instance().enqueue(stream, [=] {
     std::memcpy(to, pointer(from), bytes);
-  return Success;
+    return int(Success);
+  });
+  // Into pageable memory the driver copies before it returns.
+  return result || isLate ? result : call.finish(stream);
 }
 
 int onDevice(const char *function, uint64_t to, uint64_t from, size_t bytes, void *stream) {
@@ -129,9 +152,10 @@ int onDevice(const char *function, uint64_t to, uint64_t from, size_t bytes, voi
       return result;
   if (to < from + bytes && from < to + bytes && bytes)
     return call.refuse(InvalidValue, "the two sides of the copy overlap");
-  if (bytes)
+  return Work::instance().enqueue(stream, [=] {
     std::memcpy(pointer(to), pointer(from), bytes);
-  return Success;
+    return int(Success);
+  });
 }
 
 template <typename T>
@@ -144,10 +168,12 @@ int fill(const char *function, uint64_t to, T value, size_t count, void *stream)
   for (int result : {call.checkStream(stream), checkDevice(call, to, count * sizeof(T))})
     if (result)
       return result;
-  T *first = static_cast<T *>(pointer(to));
-  for (size_t i = 0; i < count; ++i)
-    first[i] = value;
-  return Success;
+  return Work::instance().enqueue(stream, [=] {
+    T *first = static_cast<T *>(pointer(to));
+    for (size_t i = 0; i < count; ++i)
+      first[i] = value;
+    return int(Success);
+  });
 }
 
 } // namespace
@@ -171,8 +197,9 @@ STAND_IN int cuMemFree_v2(uint64_t address) {
   auto at = call.driver.memory.find(address);
   if (at == call.driver.memory.end())
     return call.refuse(InvalidValue, hexText(address) + " is no allocation, or freed already");
+  int result = call.finish(nullptr);
   call.driver.release(at);
-  return Success;
+  return result;
 }
 
 STAND_IN int cuMemGetInfo_v2(size_t *free, size_t *total) {
@@ -203,10 +230,12 @@ STAND_IN int cuMemFreeHost(void *address) {
   Call call("cuMemFreeHost");
   if (!call)
     return call.result;
-  if (!call.driver.hostMemory.erase(address))
+  if (!call.driver.hostMemory.count(address))
     return call.refuse(InvalidValue, "no memory of cuMemHostAlloc, or freed already");
+  int result = call.finish(nullptr);
+  call.driver.hostMemory.erase(address);
   std::free(address);
-  return Success;
+  return result;
 }
 
 STAND_IN int cuMemcpyHtoD_v2(uint64_t to, const void *from, size_t bytes) {

@@ -1,5 +1,5 @@
 //===- Streams.cpp - the stand-in for libcuda.so.1: streams, events --------===//
-// Work is done when it is enqueued, so waiting has nothing to do but check its handles.
+// Waiting does what has been kept for later; events are positions in a stream.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "stand-ins/cuda/Driver.h"
@@ -13,7 +13,10 @@ namespace {
 
 int onStream(const char *function, void *stream) {
   Call call(function);
-  return call ? call.checkStream(stream) : call.result;
+  if (!call)
+    return call.result;
+  int result = call.checkStream(stream);
+  return result ? result : call.finish(stream);
 }
 
 int checkEvent(const Call &call, void *event) {
@@ -22,9 +25,16 @@ int checkEvent(const Call &call, void *event) {
   return call.refuse(InvalidHandle, "no such event");
 }
 
+int finishEvent(const Event &event) {
+  return event.recorded ? Work::instance().finish(event.stream, event.position) : Success;
+}
+
 int onEvent(const char *function, void *event) {
   Call call(function);
-  return call ? checkEvent(call, event) : call.result;
+  if (!call)
+    return call.result;
+  int result = checkEvent(call, event);
+  return result ? result : finishEvent(*static_cast<Event *>(event));
 }
 
 } // namespace
@@ -45,10 +55,12 @@ STAND_IN int cuStreamDestroy_v2(void *stream) {
   Call call("cuStreamDestroy_v2");
   if (!call)
     return call.result;
-  if (!call.driver.streams.erase(static_cast<Stream *>(stream)))
+  if (!call.driver.streams.count(static_cast<Stream *>(stream)))
     return call.refuse(InvalidHandle, "no such stream");
+  int result = call.finish(stream);
+  call.driver.streams.erase(static_cast<Stream *>(stream));
   delete static_cast<Stream *>(stream);
-  return Success;
+  return result;
 }
 
 STAND_IN int cuStreamSynchronize(void *stream) { return onStream("cuStreamSynchronize", stream); }
@@ -61,7 +73,12 @@ STAND_IN int cuStreamWaitEvent(void *stream, void *event, unsigned flags) {
   if (flags)
     return call.refuse(InvalidValue, "flags other than 0");
   int result = call.checkStream(stream);
-  return result ? result : checkEvent(call, event);
+  if (!result)
+    result = checkEvent(call, event);
+  if (result)
+    return result;
+  Event now = *static_cast<Event *>(event); // a later record is not waited for
+  return Work::instance().enqueue(stream, [now] { return finishEvent(now); });
 }
 
 STAND_IN int cuEventCreate(void **event, unsigned flags) {
@@ -98,6 +115,8 @@ STAND_IN int cuEventRecord(void *event, void *stream) {
   auto now = std::chrono::steady_clock::now().time_since_epoch();
   auto *recorded = static_cast<Event *>(event);
   recorded->recorded = true;
+  recorded->stream = stream;
+  recorded->position = Work::instance().position(stream);
   recorded->nanoseconds =
       static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
   return Success;

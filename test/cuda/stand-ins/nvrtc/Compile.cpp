@@ -101,6 +101,11 @@ std::vector<std::string> flags(const Source &source) {
   for (const char *sanitizer : {FTC_STANDIN_SANITIZER_FLAGS})
     if (*sanitizer)
       words.push_back(sanitizer);
+  const char *check = std::getenv("FTC_STANDIN_CHECK");
+  if (check && std::string(check) == "1")
+    for (const char *word : {FTC_STANDIN_CHECK_FLAGS})
+      if (*word)
+        words.push_back(word);
   words.insert(words.end(), source.defines.begin(), source.defines.end());
   return words;
 }

@@ -34,7 +34,7 @@ std::string readOptions(Source &source, int count, const char *const *options);
 
 /// False where the text does not compile; the log says why. Equal sources are compiled once and
 /// kept in $FTC_STANDIN_CACHE, else in a folder that goes away with the process.
-/// FTC_STANDIN_CXX names another compiler.
+/// FTC_STANDIN_CXX names another compiler; FTC_STANDIN_CHECK=1 has every load and store checked.
 bool compile(const Source &source, Binary &binary);
 
 } // namespace standin

@@ -1,0 +1,219 @@
+//===- GoldenCase.h - a case of test/golden ---------------------*- C++ -*-===//
+// The files of a case and its program in ft; what the interpreter makes of it against transformers
+// + PEFT. Included once by each program of tests.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#ifndef FTC_TEST_UNIT_INTERPRETER_GOLDENCASE_H
+#define FTC_TEST_UNIT_INTERPRETER_GOLDENCASE_H
+
+#include "ftc/Frontend/ForwardBuilder.h"
+#include "ftc/Interpreter/Interpreter.h"
+#include "ftc/Pipelines/Pipelines.h"
+#include "ftc/Pipelines/RegisterAll.h"
+#include "ftc/Support/Safetensors.h"
+#include "ftc/Support/Yaml.h"
+
+#include "mlir/IR/Diagnostics.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <gtest/gtest.h>
+#include <limits>
+
+using namespace mlir;
+using namespace ftc;
+using namespace ftc::ft;
+
+namespace {
+constexpr const char *kGoldenCases[] = {
+    "lora_qv",     "lora_all_rslora", "full",   "gqa",    "mqa_bias",      "tied_full", "tied_lora",
+    "rope_llama3", "rope_llama3_v4",  "packed", "padded", "regex_targets", "bias_full"};
+
+/// One step's data, sequence by sequence.
+struct Batch {
+  std::vector<double> ids, labels;
+  std::vector<int64_t> cuSeqlens = {0};
+  int64_t predictions = 0;
+
+  /// Appends a sequence; its first label predicts nothing.
+  void append(ArrayRef<int64_t> newIds, ArrayRef<int64_t> newLabels) {
+    ids.insert(ids.end(), newIds.begin(), newIds.end());
+    labels.insert(labels.end(), newLabels.begin(), newLabels.end());
+    cuSeqlens.push_back(ids.size());
+    predictions += llvm::count_if(newLabels.drop_front(), [](int64_t l) { return l != -100; });
+  }
+};
+
+class Golden : public ::testing::TestWithParam<const char *> {
+protected:
+  std::string path(StringRef file) const {
+    return std::string(FTC_TEST_DIR) + "/golden/" + GetParam() + "/" + file.str();
+  }
+  /// A file of the case that cannot be read ends the program: there is nothing to compare with.
+  template <typename T> T take(Result<T> result) {
+    if (!result) {
+      printError(result.error());
+      std::exit(1);
+    }
+    return std::move(*result);
+  }
+
+  void SetUp() override {
+    DialectRegistry registry;
+    registerAllDialects(registry);
+    registerEvaluationModels(registry);
+    context.appendDialectRegistry(registry);
+    context.loadAllAvailableDialects();
+    train = take(
+        TrainConfig::fromValue(take(loadConfigFile(path("train.yaml"))), "train.yaml", &warnings));
+    build();
+    readBatch();
+  }
+
+  /// Makes the module, as `train` says.
+  void build() {
+    ModelConfig model = take(readModelConfig(path("model"), &warnings));
+    AdapterSpec adapter = AdapterSpec::fullFineTuning();
+    if (Result<AdapterConfig> lora = readAdapterConfig(path("adapter")))
+      adapter.lora = std::move(*lora);
+    module = take(buildForward(context, model, adapter, train, &warnings));
+  }
+
+  void readBatch() {
+    SafetensorsFile file = take(SafetensorsFile::open(path("batch.safetensors")));
+    std::vector<int64_t> ids = take(file.find("input_ids")->toInt64());
+    std::vector<int64_t> labels = take(file.find("labels")->toInt64());
+    std::vector<int64_t> mask(ids.size(), 1), bounds;
+    if (const TensorView *view = file.find("attention_mask"))
+      mask = take(view->toInt64());
+    if (const TensorView *view = file.find("cu_seqlens"))
+      bounds = take(view->toInt64());
+    else
+      for (size_t row = 0; row <= ids.size(); row += file.find("input_ids")->shape[1])
+        bounds.push_back(row);
+    for (size_t s = 0; s + 1 < bounds.size(); ++s) {
+      int64_t begin = bounds[s], end = bounds[s + 1];
+      while (mask[begin] == 0)
+        ++begin;
+      while (mask[end - 1] == 0)
+        --end;
+      batch.append(ArrayRef(ids).slice(begin, end - begin),
+                   ArrayRef(labels).slice(begin, end - begin));
+    }
+  }
+
+  /// Initial state, with the weights of the case's files.
+  State readState() {
+    State state = initState(*module, /*seed=*/0);
+    std::vector<SafetensorsFile> files;
+    files.push_back(take(SafetensorsFile::open(path("model/model.safetensors"))));
+    if (auto file = SafetensorsFile::open(path("adapter/adapter_model.safetensors")))
+      files.push_back(std::move(*file));
+    unsigned bound = 0;
+    for (const SafetensorsFile &file : files)
+      for (const TensorView &view : file.tensors())
+        if (auto found = state.find(view.name); found != state.end()) {
+          EXPECT_EQ(ArrayRef(view.shape), ArrayRef(found->second.shape)) << view.name;
+          std::vector<float> numbers = take(view.toF32());
+          found->second.data.assign(numbers.begin(), numbers.end());
+          ++bound;
+        }
+    unsigned wanted = 0;
+    for (ParameterOp parameter : module->getOps<ParameterOp>())
+      wanted += parameter.getRole() == Role::base || parameter.getRole() == Role::trainable;
+    EXPECT_EQ(bound, wanted);
+    copyMasters(*module, state);
+    return state;
+  }
+
+  SmallVector<HostValue> arguments(ArrayRef<std::pair<RunField, double>> run) {
+    int64_t tokens = train.tokensPerStep();
+    HostValue ids{{tokens}, batch.ids}, labels{{tokens}, batch.labels};
+    ids.data.resize(tokens, 0);
+    labels.data.resize(tokens, -100);
+    return {ids, labels, *makeSegments(tokens, batch.cuSeqlens), makeRun(run)};
+  }
+
+  SmallVector<HostValue> run(StringRef name, ArrayRef<std::pair<RunField, double>> fields,
+                             State &state, EvaluationOptions evaluation = {}) {
+    auto function = module->lookupSymbol<func::FuncOp>(name);
+    Interpreter interpreter(*module, evaluation);
+    FailureOr<SmallVector<HostValue>> results =
+        interpreter.runFunction(function, arguments(fields), state);
+    longestReduction = std::max(longestReduction, interpreter.longestReduction());
+    EXPECT_TRUE(succeeded(results)) << diagnostics;
+    return succeeded(results) ? *results : SmallVector<HostValue>{{{}, {NAN}}, {{}, {NAN}}};
+  }
+
+  std::pair<RunField, double> invItems() const {
+    return {RunField::inv_items, 1.0 / batch.predictions};
+  }
+
+  void expectLossAndGradients() {
+    SafetensorsFile expected = take(SafetensorsFile::open(path("expected.safetensors")));
+    double loss = take(expected.find("loss")->toF32())[0];
+    bool forward = module->lookupSymbol("forward");
+    State state = readState();
+    EXPECT_NEAR(run(forward ? "forward" : "evaluate", invItems(), state)[0].data[0], loss,
+                1e-7 * loss);
+    if (forward)
+      return;
+    EXPECT_NEAR(run("gradients", invItems(), state)[0].data[0], loss, 1e-7 * loss);
+    for (const TensorView &view : expected.tensors()) {
+      if (view.name == "loss")
+        continue;
+      ASSERT_TRUE(state.count(view.name + ".grad")) << view.name;
+      double difference = 0, norm = 0;
+      for (auto [actual, wanted] :
+           llvm::zip_equal(state[view.name + ".grad"].data, take(view.toF32()))) {
+        difference += (actual - wanted) * (actual - wanted);
+        norm += wanted * wanted;
+      }
+      EXPECT_GT(norm, 0) << view.name;
+      EXPECT_LT(std::sqrt(difference / norm), 5e-7) << view.name;
+    }
+  }
+
+  void expectTenSteps() {
+    json::Value expected = take(json::parseFile(path("losses.json")));
+    auto number = [&](StringRef key, size_t step) {
+      return *expected.find(key.str())->elements()[step].asDouble();
+    };
+    State state = readState();
+    double beta1 = train.adamBeta1, beta2 = train.adamBeta2;
+    double largest =
+        train.maxGradNorm > 0 ? train.maxGradNorm : std::numeric_limits<double>::infinity();
+    for (size_t step = 0; step < 10; ++step) {
+      SmallVector<HostValue> results =
+          run("train_step",
+              {{RunField::learning_rate, number("learning_rates", step)},
+               {RunField::one_minus_beta1, 1 - beta1},
+               {RunField::one_minus_beta2, 1 - beta2},
+               {RunField::epsilon, train.adamEpsilon},
+               {RunField::weight_decay, train.weightDecay},
+               {RunField::bias_correction1, 1 - std::pow(beta1, step + 1)},
+               {RunField::bias_correction2_sqrt, std::sqrt(1 - std::pow(beta2, step + 1))},
+               {RunField::max_grad_norm, largest},
+               invItems()},
+              state);
+      double loss = number("losses", step), norm = number("grad_norms", step);
+      EXPECT_NEAR(results[0].data[0], loss, 1e-7 * loss) << "step " << step;
+      EXPECT_NEAR(results[1].data[0], norm, 1e-6 * norm) << "step " << step;
+    }
+  }
+
+  MLIRContext context{MLIRContext::Threading::DISABLED};
+  std::string diagnostics;
+  ScopedDiagnosticHandler handler{&context, [this](Diagnostic &diagnostic) {
+                                    diagnostics += diagnostic.str() + "\n";
+                                    return success();
+                                  }};
+  std::vector<std::string> warnings;
+  TrainConfig train;
+  OwningOpRef<ModuleOp> module;
+  Batch batch;
+  int64_t longestReduction = 1; ///< of all runs so far
+};
+} // namespace
+
+#endif
