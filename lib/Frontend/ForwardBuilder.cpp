@@ -44,6 +44,10 @@ public:
     setSize("ft.batch", train.perDeviceTrainBatchSize);
     if (train.bf16)
       (*module)->setAttr(ft::kComputeAttr, TypeAttr::get(builder.getBF16Type()));
+    if (train.memoryBudget.bytes != 0)
+      setSize(ft::kMemoryBudgetAttr, static_cast<int64_t>(train.memoryBudget.bytes));
+    if (train.gradientCheckpointing)
+      (*module)->setAttr(ft::kCheckpointingAttr, builder.getUnitAttr());
     builder.setInsertionPointToEnd(module->getBody());
     for (size_t i = 0; i < weights.size(); ++i)
       addWeight(weights[i], trainable[i]);
@@ -247,11 +251,6 @@ Status refuseUnsupported(const TrainConfig &train) {
   for (const MeshAxis &axis : train.mesh)
     if (axis.size != 1)
       return refuse("mesh", "'mesh' is not supported yet: a step runs on one device; remove it");
-  if (train.memoryBudget.bytes != 0)
-    return refuse("memory_budget", "'memory_budget' is not supported yet; remove it");
-  if (train.gradientCheckpointing)
-    return refuse("gradient_checkpointing",
-                  "'gradient_checkpointing' is not supported yet; set it to false or remove it");
   if (!train.quantization.members().empty())
     return refuse("quantization", "'quantization' is not supported yet; remove it");
   return Status::ok();
