@@ -203,6 +203,8 @@ TEST(ReferenceSchemes, NarrowerAdaptersKeepLess) {
   EXPECT_EQ(last[kOurs].bytesOfLayer(28), tokens * (base + 14 * r - 4));
   for (int64_t layer = 29; layer < 32; ++layer)
     EXPECT_EQ(last[kOurs].bytesOfLayer(layer), tokens * (base + 14 * r));
+  EXPECT_EQ(last[kOurs].savedBytes, tokens * 394656);
+  EXPECT_EQ(some[kOurs].savedBytes, tokens * 3029248);
 }
 
 // What the lowest adapted projection is decides what its layer keeps: docs/memory-curve.md.
