@@ -384,7 +384,8 @@ protected:
     }
     if (auto loss = dyn_cast<LinearCrossEntropyOp>(op))
       kept.made("logits", forward.tokens() * loss.getWeight().getType().getDimSize(0) * width());
-    if (op->getNumResults() > 0)
+    // A scale is part of the product before it, once canonicalized.
+    if (op->getNumResults() > 0 && !isa<ScaleOp>(op))
       keep(op->getResult(0));
   }
 };
