@@ -44,6 +44,8 @@ public:
     setSize("ft.batch", train.perDeviceTrainBatchSize);
     if (train.bf16)
       (*module)->setAttr(ft::kComputeAttr, TypeAttr::get(builder.getBF16Type()));
+    if (StringRef name = attnImplementation(); !name.empty())
+      (*module)->setAttr("ft.attn_implementation", builder.getStringAttr(name));
     builder.setInsertionPointToEnd(module->getBody());
     for (size_t i = 0; i < weights.size(); ++i)
       addWeight(weights[i], trainable[i]);
@@ -58,6 +60,9 @@ public:
 private:
   //===-- Module level ----------------------------------------------------===//
 
+  StringRef attnImplementation() const {
+    return train.attnImplementation.empty() ? model.attnImplementation : train.attnImplementation;
+  }
   Location named(std::string_view name) {
     return NameLoc::get(builder.getStringAttr(StringRef(name.data(), name.size())));
   }
@@ -257,6 +262,19 @@ Status refuseUnsupported(const TrainConfig &train) {
   return Status::ok();
 }
 
+/// A window as long as the rows leaves out nothing; a shorter one would.
+Status checkWindow(const ModelConfig &model, const TrainConfig &train) {
+  if (model.slidingWindow == 0 || train.maxLength <= model.slidingWindow)
+    return Status::ok();
+  std::string where = train.whereOf("max_length"), window = std::to_string(model.slidingWindow);
+  Error error = makeError(where.empty() ? model.path : where,
+                          "'max_length' is " + std::to_string(train.maxLength) +
+                              ", but layers of this model attend to the last " + window +
+                              " tokens only, which is not supported yet; a max_length of at most " +
+                              window + " computes the same as the model");
+  return error.note(model.slidingWindowPlace + ": sliding_window is " + window);
+}
+
 /// Which weights are trained without an adapter. Every expression that finds no name is reported.
 Result<std::vector<bool>> chooseTrainable(const std::vector<WeightSpec> &weights,
                                           const TrainConfig &train) {
@@ -303,6 +321,8 @@ Result<OwningOpRef<ModuleOp>> buildForward(MLIRContext &context, const ModelConf
                                            std::vector<std::string> *warnings) {
   if (Status supported = refuseUnsupported(train); !supported)
     return supported.takeError();
+  if (Status window = checkWindow(model, train); !window)
+    return window.takeError();
   if (train.maxSegments > train.tokensPerStep())
     return makeError(train.whereOf("max_segments"),
                      "'max_segments' is " + std::to_string(train.maxSegments) +

@@ -17,6 +17,7 @@ Twin ftc::makeTwin(const ModelConfig &model, const AdapterSpec &adapter, const T
   twin.model.hiddenSize = twin.model.heads * twin.model.headDim + (square ? 0 : 2);
   twin.model.intermediateSize = 10;
   twin.model.vocabSize = 19;
+  twin.model.slidingWindow = 0; // covered a whole row, or there would be no program
   if (twin.adapter.lora)
     twin.adapter.lora->r = std::min<int64_t>(twin.adapter.lora->r, 3);
   twin.train.perDeviceTrainBatchSize = 2;
