@@ -137,7 +137,8 @@ TEST_P(RealModels, AdaptedEverywhereTheFormulasHold) {
 
 INSTANTIATE_TEST_SUITE_P(Published, RealModels,
                          ::testing::Values("SmolLM2-135M", "Llama-3.2-1B", "TinyLlama-1.1B",
-                                           "Llama-3.1-8B", "Llama-3.1-70B"));
+                                           "Llama-3.1-8B", "Llama-3.1-70B", "Qwen2.5-7B",
+                                           "Mistral-7B-v0.3"));
 
 // kB per token and layer, as a reader sees them.
 TEST(ReferenceSchemes, NumbersOfLlama8B) {
