@@ -285,7 +285,7 @@ protected:
         .Default([&](Operation *other) {
           if (isRelu(other) && needs(other->getResult(0)))
             kept.made("signs",
-                      forward.tokens() * llvm::divideCeil(columnsOf(other->getResult(0)), 8));
+                      forward.tokens() * llvm::divideCeil(columnsOf(other->getResult(0)), 32) * 4);
           else if (!isRelu(other) && !isa<RopeOp>(other) && !needsNothing(other))
             keepAll(other);
         });
