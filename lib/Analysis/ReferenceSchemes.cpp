@@ -45,6 +45,7 @@ public:
     point.rule = rule.str();
     point.extraFlops = extraFlops;
     point.kept = kept.take();
+    complete(point);
     for (const KeptTensor &tensor : point.kept)
       point.savedBytes += tensor.bytes;
     return point;
@@ -53,6 +54,7 @@ public:
 protected:
   virtual void visit(Operation *op) = 0;
   virtual void finish() {}
+  virtual void complete(ReferencePoint &) {}
 
   bool needs(Value value) const { return forward.needsGradient(value); }
   int64_t width() const { return forward.width(); }
@@ -219,22 +221,6 @@ public:
   Checkpointing(const ReferenceForward &forward, const ReferencePoint &eager)
       : Scheme(forward), eager(eager) {}
 
-  ReferencePoint point(StringRef name, StringRef rule) {
-    ReferencePoint point = Scheme::point(name, rule);
-    std::map<int64_t, int64_t> rebuilt;
-    for (const KeptTensor &tensor : eager.kept) {
-      if (tensor.layer >= 0) {
-        rebuilt[tensor.layer] += tensor.bytes;
-        continue;
-      }
-      point.kept.push_back(tensor);
-      point.savedBytes += tensor.bytes;
-    }
-    for (auto [layer, bytes] : rebuilt)
-      point.rebuiltBytes = std::max(point.rebuiltBytes, bytes);
-    return point;
-  }
-
 protected:
   void visit(Operation *op) override {
     int64_t layer = forward.layerOf(op);
@@ -246,6 +232,16 @@ protected:
       if (forward.isActivation(operand) && maker && forward.layerOf(maker) != layer)
         keep(operand);
     }
+  }
+  void complete(ReferencePoint &point) override {
+    std::map<int64_t, int64_t> rebuilt;
+    for (const KeptTensor &tensor : eager.kept)
+      if (tensor.layer >= 0)
+        rebuilt[tensor.layer] += tensor.bytes;
+      else
+        point.kept.push_back(tensor);
+    for (auto [layer, bytes] : rebuilt)
+      point.rebuiltBytes = std::max(point.rebuiltBytes, bytes);
   }
 
 private:
