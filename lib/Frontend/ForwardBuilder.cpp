@@ -44,8 +44,7 @@ public:
     setSize("ft.batch", train.perDeviceTrainBatchSize);
     if (train.bf16)
       (*module)->setAttr(ft::kComputeAttr, TypeAttr::get(builder.getBF16Type()));
-    // Of an adapter gradients are small, and nothing is spared by updating each on its own.
-    if (targets.empty() && train.updatesInBackward())
+    if (updatesInBackward(targets, train))
       (*module)->setAttr(ft::kUpdateInBackwardAttr, builder.getUnitAttr());
     builder.setInsertionPointToEnd(module->getBody());
     for (size_t i = 0; i < weights.size(); ++i)

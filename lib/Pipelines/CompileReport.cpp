@@ -4,6 +4,7 @@
 #include "CompileReport.h"
 
 #include "ftc/Analysis/Report.h"
+#include "ftc/Frontend/ForwardBuilder.h"
 #include "ftc/Support/AtomicFile.h"
 
 #include "llvm/Support/FormatVariadic.h"
@@ -33,6 +34,9 @@ void CompileReport::describe(const ModelConfig &model, const std::vector<Resolve
     out << "  " << line << "\n";
     rest = tail;
   }
+  if (updatesInBackward(targets, train))
+    out << "update   each weight as soon as its gradient is known; max_grad_norm and "
+           "gradient_accumulation_steps are compiled in\n";
 }
 
 void CompileReport::validated(unsigned passes) {

@@ -134,6 +134,12 @@ TEST_P(NativeUpdates, ThreeStepsGiveTheSameBits) {
   first.run("gradients", &batch, step(0));
   second.run("gradients", &batch, step(0));
   expectSameGradients(first.read(), second.read());
+
+  // What it cannot do it does not do silently.
+  ftc_run clipped = step(0);
+  clipped.max_grad_norm = 1;
+  EXPECT_NE(second.refusal("train_step", batch, clipped).find("cannot clip"), std::string::npos);
+  EXPECT_NE(second.refusal("accumulate", batch, step(0)).find("no entry point"), std::string::npos);
 }
 
 /// Of full fine-tuning: a tied tensor with gradients from two places, biases, cross-entropy in
