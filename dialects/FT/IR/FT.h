@@ -73,6 +73,10 @@ bool isSized(mlir::ShapedType type);
 inline constexpr llvm::StringLiteral kTokensAttr = "ft.tokens";
 inline constexpr llvm::StringLiteral kComputeAttr = "ft.compute";
 inline constexpr llvm::StringLiteral kUpdateInBackwardAttr = "ft.update_in_backward";
+/// The most bytes that a step may need, where there is a limit; whether blocks are recomputed from
+/// their inputs.
+inline constexpr llvm::StringLiteral kMemoryBudgetAttr = "ft.memory_budget";
+inline constexpr llvm::StringLiteral kCheckpointingAttr = "ft.gradient_checkpointing";
 
 /// What a shadow's name is behind its master's.
 inline constexpr llvm::StringLiteral kShadowSuffix = ".shadow";

@@ -36,7 +36,8 @@ inline bool updatesInBackward(const std::vector<ResolvedTarget> &targets,
 /// Builds the module that everything else is made from:
 ///
 ///   attributes   ft.tokens, ft.max_segments, ft.max_length, ft.batch (i64); ft.update_in_backward
-///                (unit)
+///                (unit); where a config gives one ft.attn_implementation, which nothing is
+///                computed by
 ///   ft.parameter each weight under its state-dict key, stored as on disk; RoPE tables `rope.cos`
 ///   and
 ///                `rope.sin` of ft.tokens rows. Without an adapter those whose names a regular
