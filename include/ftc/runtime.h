@@ -180,7 +180,9 @@ typedef struct ftc_result {
 /* Entry points: "train_step" (accumulate this batch, clip, update, zero the accumulators),
    "accumulate", "update" (takes no batch), "evaluate", "gradients" (leaves this batch's gradients
    in the accumulators, whatever was there). `batch` may be null for "update" alone. No allocation
-   after the first call. */
+   after the first call. A package without accumulators updates each parameter as soon as its
+   gradient is known: it has no "accumulate" and no "update", max_grad_norm above 0 is an error, and
+   "gradients" leaves gradients in the first moments, so that training does not go on from there. */
 ftc_code ftc_run_entry(ftc_instance *instance, const char *entry, const ftc_batch *batch,
                        const ftc_run *run, ftc_result *result, ftc_error *error);
 

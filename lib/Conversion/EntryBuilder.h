@@ -52,6 +52,9 @@ public:
   /// kernel may overwrite with it.
   mlir::Value bufferFor(mlir::Value result, llvm::ArrayRef<mlir::Value> inPlace);
 
+  /// Says that `value` lies in `buffer`.
+  void hold(mlir::Value buffer, mlir::Value value);
+
   /// A fresh buffer of the arena.
   mlir::Value allocate(llvm::StringRef name, mlir::MemRefType type);
   mlir::Value view(mlir::Value source, int64_t offset, llvm::ArrayRef<int64_t> shape);
@@ -73,6 +76,8 @@ public:
   const LaunchOptions &options;
   Observer &observer;
   int64_t copies = 0, inPlaceResults = 0, inPlaceBytes = 0;
+  /// By kernel: the buffer that kernels before it write parts of.
+  llvm::DenseMap<mlir::Operation *, mlir::Value> gathered;
 
 private:
   static constexpr int64_t kForever = INT64_MAX;
@@ -84,7 +89,6 @@ private:
   std::string operandName(mlir::Value operand);
   void observe(std::vector<Candidate> candidates);
   mlir::Value ref(mlir::StringAttr symbol);
-  void hold(mlir::Value buffer, mlir::Value value);
 
   mlir::func::FuncOp function;
   launch::EntryOp entry;
@@ -105,8 +109,9 @@ private:
 /// Lowers one formed kernel to launches.
 llvm::LogicalResult lowerKernel(ft::KernelOp kernel, EntryBuilder &entry);
 
-/// Cross-entropy and the global norm: sequences of launches.
+/// Cross-entropy, sums of squares and the global norm: sequences of launches.
 llvm::LogicalResult lowerCrossEntropy(ft::KernelOp kernel, EntryBuilder &entry);
+void lowerSumSquares(ft::KernelOp kernel, EntryBuilder &entry);
 void lowerGlobalNorm(ft::KernelOp kernel, EntryBuilder &entry);
 
 /// Gives a product's factors one element type where the target needs that: a copy in f32 of one

@@ -231,7 +231,7 @@ bool ConvertFTToLaunchPass::familyMatches(ft::KernelOp kernel) {
                     reads(op);
            });
   case KernelFamily::global_norm:
-    return single(isa<ft::GlobalNormOp>(first));
+    return single(isa<ft::GlobalNormOp, ft::SumSquaresOp>(first));
   }
   return false;
 }

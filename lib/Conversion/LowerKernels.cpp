@@ -445,6 +445,8 @@ LogicalResult ftc::lowerKernel(ft::KernelOp kernel, EntryBuilder &entry) {
   case ft::KernelFamily::linear_cross_entropy:
     return lowerCrossEntropy(kernel, entry);
   case ft::KernelFamily::global_norm:
+    if (isa<ft::SumSquaresOp>(formed.op()))
+      return lowerSumSquares(kernel, entry), success();
     return lowerGlobalNorm(kernel, entry), success();
   }
   return kernel.emitOpError("has a family that is not lowered");

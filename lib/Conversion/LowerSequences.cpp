@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "EntryBuilder.h"
+#include "ftc/Analysis/Lifetimes.h"
 
 #include "llvm/Support/FormatVariadic.h"
 
@@ -219,45 +220,88 @@ LogicalResult ftc::lowerCrossEntropy(ft::KernelOp kernel, EntryBuilder &entry) {
 
 //===-- Global norm -------------------------------------------------------===//
 
-/// How many elements a row of partial sums takes: the largest divisor of `elements` up to 16384, or
-/// all of them where there is no useful one.
-static int64_t partialWidth(int64_t elements) {
-  constexpr int64_t most = 16384;
-  if (elements <= most)
-    return elements;
-  for (int64_t width = most; width >= 64; --width)
-    if (elements % width == 0)
-      return width;
-  return elements;
+/// How many sums of squares the norm adds up for each of its operands.
+static int64_t partialsOf(ft::GlobalNormOp norm, unsigned operand) {
+  int64_t elements = cast<RankedTensorType>(norm->getOperand(operand).getType()).getNumElements();
+  return operand < norm.getInputs().size() ? elements / ft::SumSquaresOp::getPartLength(elements)
+                                           : elements;
+}
+
+/// The buffer of all sums of a formed norm, made when the first of them is.
+static Value partialsBuffer(ft::KernelOp kernel, EntryBuilder &entry) {
+  Value &buffer = entry.gathered[kernel];
+  if (buffer)
+    return buffer;
+  auto norm = cast<ft::GlobalNormOp>(kernel.getBody().front().front());
+  int64_t partials = 0;
+  for (unsigned i = 0; i < norm->getNumOperands(); ++i)
+    partials += partialsOf(norm, i);
+  return buffer = entry.allocate("norm_partials",
+                                 MemRefType::get({partials}, entry.builder.getF32Type()));
+}
+
+/// Where in the norm's buffer a vector of sums belongs, if one norm reads it and nobody else.
+static Value placeInNorm(Value sums, EntryBuilder &entry) {
+  auto kernel =
+      sums.hasOneUse() ? dyn_cast<ft::KernelOp>(*sums.getUsers().begin()) : ft::KernelOp();
+  auto norm =
+      kernel ? dyn_cast<ft::GlobalNormOp>(kernel.getBody().front().front()) : ft::GlobalNormOp();
+  if (!norm)
+    return Value();
+  int64_t begin = 0;
+  for (auto [index, operand] : llvm::enumerate(norm->getOperands())) {
+    int64_t count = partialsOf(norm, index);
+    bool isIt = kernel.getInputs()[cast<BlockArgument>(operand).getArgNumber()] == sums;
+    if (isIt && index >= norm.getInputs().size() && operand.hasOneUse())
+      return entry.view(partialsBuffer(kernel, entry), begin, {count});
+    begin += count;
+  }
+  return Value();
+}
+
+/// Sums of squares of `rows` parts of a buffer, into the elements of `out` from `begin` on.
+static void launchSquares(EntryBuilder &entry, ft::KernelOp kernel, Value in, int64_t rows,
+                          Value out, int64_t begin) {
+  int64_t elements = cast<MemRefType>(in.getType()).getNumElements();
+  Value parts = entry.view(in, 0, {rows, elements / rows});
+  launchRowSum(
+      entry, {kernel.getLoc(), kernel.getSite().str(), rows, 2 * elements}, "row_sum_squares",
+      parts, {}, entry.view(out, begin, {rows}),
+      [](OpBuilder &b, Location l, Value element) -> Value {
+        return arith::MulFOp::create(b, l, element, element);
+      },
+      [](OpBuilder &, Location, Value sum, ValueRange) { return sum; });
+}
+
+void ftc::lowerSumSquares(ft::KernelOp kernel, EntryBuilder &entry) {
+  Value sums = kernel.getResult(0), out = placeInNorm(sums, entry);
+  if (out)
+    entry.hold(out, sums);
+  else
+    out = entry.bufferFor(sums, {});
+  launchSquares(entry, kernel, entry.bufferOf(kernel.getInputs()[0]),
+                cast<MemRefType>(out.getType()).getDimSize(0), out, 0);
 }
 
 void ftc::lowerGlobalNorm(ft::KernelOp kernel, EntryBuilder &entry) {
-  Location loc = kernel.getLoc();
-  std::string site = kernel.getSite().str();
-  int64_t partials = 0;
-  for (Value value : kernel.getInputs()) {
-    int64_t elements = cast<RankedTensorType>(value.getType()).getNumElements();
-    partials += elements / partialWidth(elements);
-  }
-  Type f32 = entry.builder.getF32Type();
-  Value sums = entry.allocate("norm_partials", MemRefType::get({partials}, f32));
-  auto square = [](OpBuilder &b, Location l, Value element) -> Value {
-    return arith::MulFOp::create(b, l, element, element);
-  };
+  auto op = cast<ft::GlobalNormOp>(kernel.getBody().front().front());
+  Value sums = partialsBuffer(kernel, entry);
   int64_t next = 0;
-  for (Value value : kernel.getInputs()) {
-    int64_t elements = cast<RankedTensorType>(value.getType()).getNumElements();
-    int64_t width = partialWidth(elements), rows = elements / width;
-    launchRowSum(entry, {loc, site, rows, 2 * elements}, "row_sum_squares",
-                 entry.view(entry.bufferOf(value), 0, {rows, width}), {},
-                 entry.view(sums, next, {rows}), square,
-                 [](OpBuilder &, Location, Value sum, ValueRange) { return sum; });
+  for (auto [index, operand] : llvm::enumerate(op->getOperands())) {
+    Value in = entry.bufferOf(kernel.getInputs()[cast<BlockArgument>(operand).getArgNumber()]);
+    int64_t rows = partialsOf(op, index);
+    int64_t offset;
+    if (index < op.getInputs().size())
+      launchSquares(entry, kernel, in, rows, sums, next);
+    else if (getBase(in, offset) != sums.getDefiningOp())
+      entry.copy(kernel.getLoc(), kernel.getSite(), in, entry.view(sums, next, {rows}));
     next += rows;
   }
   Value norm = entry.bufferFor(kernel.getResult(0), {});
   launchRowSum(
-      entry, {loc, site, 1, partials}, "row_sum_root", entry.view(sums, 0, {1, partials}), {},
-      entry.view(norm, 0, {1}), [](OpBuilder &, Location, Value element) { return element; },
+      entry, {kernel.getLoc(), kernel.getSite().str(), 1, next}, "row_sum_root",
+      entry.view(sums, 0, {1, next}), {}, entry.view(norm, 0, {1}),
+      [](OpBuilder &, Location, Value element) { return element; },
       [](OpBuilder &b, Location l, Value sum, ValueRange) -> Value {
         return math::SqrtOp::create(b, l, sum);
       });

@@ -5,9 +5,11 @@
 // Placing intervals of given sizes so that the arena is smallest is dynamic storage allocation,
 // which is NP-hard. We place greedily, each in the smallest gap between the buffers already placed
 // that are live at the same time, else behind them. The largest come first (of equal ones the
-// longer-lived, then the earlier); where that misses the lower bound, those of the largest bytes x
-// launches and the longest-lived are tried first too, and the smallest arena is taken.
-// docs/memory.md has the measured distance to the lower bound.
+// longer-lived, then the earlier). Where that misses the lower bound, what is live at the peak
+// comes first, longest-lived lowest: it is packed without a gap, and saved activations are a stack,
+// which the backward frees from its top. Then those of the largest bytes x launches and the
+// longest-lived are tried first too. The smallest arena is taken. docs/memory.md has the measured
+// distance to the lower bound.
 //===----------------------------------------------------------------------===//
 #include "ftc/Analysis/Lifetimes.h"
 #include "ftc/Analysis/Report.h"
@@ -25,9 +27,14 @@ using namespace ftc;
 using namespace ftc::launch;
 
 namespace {
+/// Bytes that are taken during some launches.
 struct Placed {
   int64_t offset, end;
+  int64_t first, last;
 };
+
+/// Buffers, by their numbers, in the order in which they are placed.
+using Sequence = std::vector<unsigned>;
 
 /// One behind the other; returns the arena's bytes.
 int64_t placeApart(ArrayRef<LiveBuffer> buffers, std::vector<int64_t> &offsets) {
@@ -38,8 +45,8 @@ int64_t placeApart(ArrayRef<LiveBuffer> buffers, std::vector<int64_t> &offsets) 
   }
   return arena;
 }
-/// What is placed first: a larger key comes earlier.
-using Order = std::pair<int64_t, int64_t> (*)(const LiveBuffer &);
+/// What is placed first: a larger key comes earlier. `peak`: the launch where most bytes are live.
+using Order = std::pair<int64_t, int64_t> (*)(const LiveBuffer &, int64_t peak);
 
 struct NamedOrder {
   StringRef name;
@@ -49,45 +56,62 @@ struct NamedOrder {
 int64_t length(const LiveBuffer &buffer) { return buffer.last - buffer.first; }
 
 constexpr NamedOrder orders[] = {
-    {"largest first", [](const LiveBuffer &b) { return std::make_pair(b.bytes, length(b)); }},
+    {"largest first",
+     [](const LiveBuffer &b, int64_t) { return std::make_pair(b.bytes, length(b)); }},
+    // Those are packed without a gap; saved activations lie as on a stack, the first lowest.
+    {"live at the peak first",
+     [](const LiveBuffer &b, int64_t peak) {
+       constexpr int64_t before = int64_t(1) << 60; // all sizes
+       bool live = b.first <= peak && peak <= b.last;
+       return live ? std::make_pair(before + length(b), b.bytes)
+                   : std::make_pair(b.bytes, length(b));
+     }},
     {"largest bytes x launches first",
-     [](const LiveBuffer &b) { return std::make_pair(b.bytes * (length(b) + 1), b.bytes); }},
-    {"longest-lived first", [](const LiveBuffer &b) { return std::make_pair(length(b), b.bytes); }},
+     [](const LiveBuffer &b, int64_t) {
+       return std::make_pair(b.bytes * (length(b) + 1), b.bytes);
+     }},
+    {"longest-lived first",
+     [](const LiveBuffer &b, int64_t) { return std::make_pair(length(b), b.bytes); }},
 };
 
-/// Offsets of the buffers, in their order; returns the arena's bytes.
-int64_t place(ArrayRef<LiveBuffer> buffers, Order first, std::vector<int64_t> &offsets) {
-  std::vector<unsigned> order(buffers.size());
-  for (unsigned i = 0; i < order.size(); ++i)
-    order[i] = i;
-  llvm::sort(order, [&](unsigned a, unsigned b) {
-    auto keyA = first(buffers[a]), keyB = first(buffers[b]);
+Sequence sequenceBy(Order key, const Lifetimes &lifetimes) {
+  ArrayRef<LiveBuffer> buffers = lifetimes.buffers;
+  Sequence sequence(buffers.size());
+  for (unsigned i = 0; i < sequence.size(); ++i)
+    sequence[i] = i;
+  llvm::sort(sequence, [&](unsigned a, unsigned b) {
+    auto keyA = key(buffers[a], lifetimes.peakLaunch), keyB = key(buffers[b], lifetimes.peakLaunch);
     return keyA != keyB ? keyA > keyB : a < b;
   });
+  return sequence;
+}
 
+/// Places the buffers one by one; offsets are by their numbers. Returns the arena's bytes.
+int64_t place(ArrayRef<LiveBuffer> buffers, const Sequence &sequence,
+              std::vector<int64_t> &offsets) {
   offsets.assign(buffers.size(), 0);
-  std::vector<unsigned> done;
-  std::vector<Placed> overlapping;
+  std::vector<Placed> placed; // by offset
+  placed.reserve(buffers.size());
   int64_t arena = 0;
-  for (unsigned index : order) {
+  for (unsigned index : sequence) {
     const LiveBuffer &buffer = buffers[index];
-    overlapping.clear();
-    for (unsigned other : done)
-      if (buffers[other].first <= buffer.last && buffer.first <= buffers[other].last)
-        overlapping.push_back({offsets[other], offsets[other] + buffers[other].bytes});
-    llvm::sort(overlapping, [](const Placed &a, const Placed &b) { return a.offset < b.offset; });
     int64_t best = -1, bestGap = 0, end = 0;
-    for (const Placed &placed : overlapping) {
-      int64_t gap = placed.offset - end;
+    for (const Placed &other : placed) {
+      if (other.first > buffer.last || buffer.first > other.last)
+        continue;
+      int64_t gap = other.offset - end;
       if (gap >= buffer.bytes && (best < 0 || gap < bestGap)) {
         best = end;
         bestGap = gap;
       }
-      end = std::max(end, placed.end);
+      end = std::max(end, other.end);
     }
-    offsets[index] = best >= 0 ? best : end;
-    arena = std::max(arena, offsets[index] + buffer.bytes);
-    done.push_back(index);
+    int64_t offset = best >= 0 ? best : end;
+    offsets[index] = offset;
+    arena = std::max(arena, offset + buffer.bytes);
+    auto behind = llvm::upper_bound(
+        placed, offset, [](int64_t at, const Placed &other) { return at < other.offset; });
+    placed.insert(behind, {offset, offset + buffer.bytes, buffer.first, buffer.last});
   }
   return arena;
 }
@@ -137,7 +161,7 @@ struct PlanArenaPass : ftc::impl::PlanArenaBase<PlanArenaPass> {
     size_t chosen = 0;
     for (const NamedOrder &order : orders) {
       std::vector<int64_t> tried;
-      int64_t bytes = place(lifetimes.buffers, order.key, tried);
+      int64_t bytes = place(lifetimes.buffers, sequenceBy(order.key, lifetimes), tried);
       if (bytes < best) {
         best = bytes;
         offsets = std::move(tried);

@@ -44,6 +44,8 @@ public:
     setSize("ft.batch", train.perDeviceTrainBatchSize);
     if (train.bf16)
       (*module)->setAttr(ft::kComputeAttr, TypeAttr::get(builder.getBF16Type()));
+    if (updatesInBackward(targets, train))
+      (*module)->setAttr(ft::kUpdateInBackwardAttr, builder.getUnitAttr());
     if (train.memoryBudget.bytes != 0)
       setSize(ft::kMemoryBudgetAttr, static_cast<int64_t>(train.memoryBudget.bytes));
     if (train.gradientCheckpointing)

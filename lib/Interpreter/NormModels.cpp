@@ -82,11 +82,25 @@ static LogicalResult sumRows(SumRowsOp op, Context &context, Operands in, Result
 }
 
 template <typename Real>
+static LogicalResult sumSquares(SumSquaresOp op, Context &context, Operands in, Results &out) {
+  HostValue sums = zeros(op.getResult());
+  int64_t length = in[0].data.size() / sums.data.size();
+  for (int64_t part = 0; part < (int64_t)sums.data.size(); ++part)
+    sums.data[part] = context.sum<Real>(length, [&](int64_t i) {
+      return at<Real>(in[0], part * length + i) * at<Real>(in[0], part * length + i);
+    });
+  out.push_back(std::move(sums));
+  return success();
+}
+
+template <typename Real>
 static LogicalResult globalNorm(GlobalNormOp op, Context &context, Operands in, Results &out) {
   HostValue norm = zeros(op.getResult());
+  int64_t whole = op.getInputs().size();
   Real squares = context.sum<Real>(in.size(), [&](int64_t tensor) {
     return context.sum<Real>(in[tensor].data.size(), [&](int64_t i) {
-      return at<Real>(in[tensor], i) * at<Real>(in[tensor], i);
+      Real value = at<Real>(in[tensor], i);
+      return tensor < whole ? value * value : value;
     });
   });
   norm.data[0] = std::sqrt(squares);
@@ -100,5 +114,6 @@ void ftc::ft::attachNormModels(MLIRContext &context) {
   attach<RMSNormGradOp, rmsNormGrad<double>, rmsNormGrad<float>>(context);
   attach<RMSNormWeightGradOp, rmsNormWeightGrad<double>, rmsNormWeightGrad<float>>(context);
   attach<SumRowsOp, sumRows<double>, sumRows<float>>(context);
+  attach<SumSquaresOp, sumSquares<double>, sumSquares<float>>(context);
   attach<GlobalNormOp, globalNorm<double>, globalNorm<float>>(context);
 }

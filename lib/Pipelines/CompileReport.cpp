@@ -6,6 +6,7 @@
 
 #include "ftc/Analysis/ReferenceSchemes.h"
 #include "ftc/Analysis/Report.h"
+#include "ftc/Frontend/ForwardBuilder.h"
 #include "ftc/Support/AtomicFile.h"
 
 #include "llvm/Support/FormatVariadic.h"
@@ -35,6 +36,9 @@ void CompileReport::describe(const ModelConfig &model, const std::vector<Resolve
     out << "  " << line << "\n";
     rest = tail;
   }
+  if (updatesInBackward(targets, train))
+    out << "update   each weight as soon as its gradient is known; max_grad_norm and "
+           "gradient_accumulation_steps are compiled in\n";
 }
 
 void CompileReport::validated(unsigned passes) {

@@ -353,8 +353,10 @@ static std::string resultName(StringRef function, unsigned index) {
 }
 
 static std::string stateName(StringRef function, StringRef symbol) {
-  if (function == "gradients" && symbol.ends_with(".grad"))
-    return "gradient of " + symbol.drop_back(5).str();
+  // Without accumulators the first moments take gradients.
+  for (StringRef holder : {".grad", ".exp_avg"})
+    if (function == "gradients" && symbol.ends_with(holder))
+      return "gradient of " + symbol.drop_back(holder.size()).str();
   return symbol.str() + (function == "train_step" ? " after a step" : " after @" + function.str());
 }
 

@@ -95,6 +95,12 @@ Instance::Instance(const Package &package)
     : package(package), inputs(BatchLimits{package->tokens(), package->max_segments(),
                                            package->vocab(), positionRows(package.root())}),
       ready(package->tensors()->size()) {
+  // Without accumulators gradients die in their own updates.
+  auto has = [&](package::Role role) {
+    return std::any_of(package->tensors()->begin(), package->tensors()->end(),
+                       [&](const package::Tensor *tensor) { return tensor->role() == role; });
+  };
+  clips = !has(package::Role::trainable) || has(package::Role::accumulator);
   for (const package::Entry *entry : *package->entries()) {
     EntryPorts ports;
     ports.name = entry->name()->string_view();

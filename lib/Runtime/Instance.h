@@ -91,6 +91,7 @@ protected:
 
   const Package &package;
   std::vector<EntryPorts> entries;
+  bool clips = true; ///< whether entry points that update know the norm of all gradients before
   mutable StepInputs inputs;
 
 private:

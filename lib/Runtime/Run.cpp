@@ -70,6 +70,10 @@ Outcome Instance::checkRun(const EntryPorts &entry, const ftc_run &run) const {
     return wrong("learning_rate, weight_decay", "are not both finite");
   if (std::isnan(run.max_grad_norm))
     return wrong("max_grad_norm", "is not a number");
+  if (!clips && run.max_grad_norm > 0)
+    return wrong("max_grad_norm", "is above 0, but the package updates each parameter as soon as "
+                                  "its gradient is known and cannot clip; compile without "
+                                  "max_grad_norm: 0");
   return Outcome::ok();
 }
 

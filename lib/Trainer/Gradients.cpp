@@ -16,31 +16,33 @@ namespace ftc::trainer {
 
 namespace {
 
-/// A trainable tensor and the accumulator that holds its gradient.
+/// A trainable tensor and the tensor that the entry point leaves its gradient in: the accumulator,
+/// or, in packages that have none, the first moment.
 struct Gradient {
   std::string key;
-  const char *accumulator;
+  const char *holder;
   std::vector<int64_t> shape;
   uint64_t bytes;
 };
 
 Result<std::vector<Gradient>> gradientsOf(const Package &package) {
   const std::vector<ftc_tensor_info> &tensors = package.tensors();
-  std::vector<const ftc_tensor_info *> accumulators(tensors.size());
+  const ftc_role role = package.bytes(FTC_ACCUMULATOR) > 0 ? FTC_ACCUMULATOR : FTC_MOMENT1;
+  std::vector<const ftc_tensor_info *> holders(tensors.size());
   for (const ftc_tensor_info &tensor : tensors)
-    if (tensor.role == FTC_ACCUMULATOR && tensor.owner >= 0 &&
+    if (tensor.role == role && tensor.owner >= 0 &&
         tensor.owner < static_cast<int64_t>(tensors.size()))
-      accumulators[static_cast<size_t>(tensor.owner)] = &tensor;
+      holders[static_cast<size_t>(tensor.owner)] = &tensor;
   std::vector<Gradient> list;
   for (size_t i = 0; i < tensors.size(); ++i) {
     if (tensors[i].role != FTC_TRAINABLE)
       continue;
-    const ftc_tensor_info *accumulator = accumulators[i];
+    const ftc_tensor_info *holder = holders[i];
     std::vector<int64_t> shape(tensors[i].shape, tensors[i].shape + tensors[i].rank);
-    if (!accumulator || accumulator->dtype != FTC_F32 || accumulator->bytes != tensors[i].bytes)
+    if (!holder || holder->dtype != FTC_F32 || holder->bytes != tensors[i].bytes)
       return makeError(package.path(),
                        "has no f32 gradient of " + quoted(tensors[i].key, 200) + "; compile again");
-    list.push_back({tensors[i].key, accumulator->name, std::move(shape), accumulator->bytes});
+    list.push_back({tensors[i].key, holder->name, std::move(shape), holder->bytes});
   }
   return list;
 }
@@ -98,7 +100,7 @@ Status runGradients(const GradientsOptions &options) {
   std::vector<uint8_t> buffer;
   for (const Gradient &gradient : *gradients) {
     buffer.resize(gradient.bytes);
-    if (Status s = instance->read(gradient.accumulator, buffer.data(), buffer.size()); !s)
+    if (Status s = instance->read(gradient.holder, buffer.data(), buffer.size()); !s)
       return s;
     if (Status s = writer->write(gradient.key, buffer.data(), buffer.size()); !s)
       return s;

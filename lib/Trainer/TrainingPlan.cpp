@@ -11,6 +11,26 @@
 
 namespace ftc::trainer {
 
+/// A package without accumulators can neither clip nor take several micro-batches a step.
+static Status checkUpdates(const Package &package, const TrainConfig &compiled,
+                           const TrainConfig &config) {
+  if (package.bytes(FTC_ACCUMULATOR) > 0 || !compiled.updatesInBackward() ||
+      config.updatesInBackward())
+    return Status::ok();
+  const bool clips = config.maxGradNorm != 0;
+  const std::string key = clips ? "max_grad_norm" : "gradient_accumulation_steps";
+  const std::string value = clips ? formatNumber(config.maxGradNorm, 6)
+                                  : std::to_string(config.gradientAccumulationSteps);
+  const std::string had = clips ? formatNumber(compiled.maxGradNorm, 6)
+                                : std::to_string(compiled.gradientAccumulationSteps);
+  std::string where = config.whereOf(key);
+  return makeError(where.empty() ? package.path() : where,
+                   quoted(key) + " is " + value + ", and " + package.path() +
+                       " was compiled with " + had +
+                       " to update each parameter as soon as its gradient is known; it cannot "
+                       "change without ftc compile");
+}
+
 Result<TrainConfig> resolveConfig(const Package &package, const TrainOptions &options,
                                   std::vector<std::string> *warnings) {
   Result<TrainConfig> compiled = package.trainConfig();
@@ -34,6 +54,8 @@ Result<TrainConfig> resolveConfig(const Package &package, const TrainOptions &op
                      quoted(difference->key) + " is " + difference->right + ", and " +
                          package.path() + " was compiled with " + difference->left +
                          "; it cannot change without ftc compile");
+  if (Status s = checkUpdates(package, *compiled, config); !s)
+    return s.takeError();
   return config;
 }
 

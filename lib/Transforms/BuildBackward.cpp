@@ -22,7 +22,7 @@ using namespace ftc;
 using namespace ftc::ft;
 
 namespace {
-/// A trainable parameter and the state beside it.
+/// A trainable parameter and the state beside it; no accumulator where the backward updates.
 struct Trainable {
   ParameterOp parameter, accumulator, moment1, moment2;
 };
@@ -38,6 +38,9 @@ public:
 
   /// How many gradients each op's rule has built, by the op's name.
   std::map<std::string, int64_t> rules;
+  /// By parameter: the last op of the reverse of the forward op that reads it first. What is behind
+  /// it does not read the parameter, unless another pass puts it there.
+  llvm::DenseMap<StringAttr, Operation *> finished;
 
   Contributions build(Value loss) {
     SmallVector<Operation *> forward;
@@ -80,6 +83,9 @@ private:
                 ? AddOp::create(builder, op->getLoc(), sum.getType(), sum, grad).getResult()
                 : grad;
     }
+    for (Value operand : op->getOperands())
+      if (auto read = operand.getDefiningOp<ReadOp>())
+        finished[read.getParameterAttr().getAttr()] = builder.getInsertionPoint()->getPrevNode();
   }
 
   OpBuilder &builder;
@@ -109,11 +115,14 @@ struct BuildBackwardPass : ft::impl::BuildBackwardBase<BuildBackwardPass> {
       return signalPassFailure();
     }
 
-    if (failed(buildStep(forward, "train_step", /*accumulate=*/true, /*update=*/true)) ||
-        failed(buildStep(forward, "accumulate", /*accumulate=*/true, /*update=*/false)) ||
-        failed(buildStep(forward, "gradients", /*accumulate=*/false, /*update=*/false)))
+    const bool early = module->hasAttr(kUpdateInBackwardAttr);
+    if (failed(buildStep(forward, "train_step",
+                         {/*accumulate=*/!early, /*update=*/true, /*inBackward=*/early})) ||
+        (!early && failed(buildStep(forward, "accumulate", {/*accumulate=*/true}))) ||
+        failed(buildStep(forward, "gradients", {})))
       return signalPassFailure();
-    buildUpdate(forward);
+    if (!early)
+      buildUpdate(forward);
     clone(forward, "evaluate");
     forward.erase();
 
@@ -130,11 +139,44 @@ struct BuildBackwardPass : ft::impl::BuildBackwardBase<BuildBackwardPass> {
     }
     observer.remark(
         llvm::formatv("{0} trainable tensors, {1} elements", trainables.size(), elements));
-    observer.remark(llvm::formatv("{0} gradients by the rules of {1} kinds of ops; accumulators "
-                                  "and moments take {2}",
-                                  gradients, rules.size(), formatBytes(int64_t(3) * 4 * elements)));
+    observer.remark(llvm::formatv("{0} gradients by the rules of {1} kinds of ops; {2}moments "
+                                  "take {3}",
+                                  gradients, rules.size(), early ? "" : "accumulators and ",
+                                  formatBytes(int64_t(early ? 2 : 3) * 4 * elements)));
+    if (early)
+      observeUpdates(observer);
     observer.commit(module);
   }
+
+  /// Which parameters are updated inside the backward.
+  void observeUpdates(Observer &observer) {
+    int64_t consumed = 0, bytes = 0;
+    for (Trainable &trainable : trainables) {
+      RankedTensorType type = trainable.parameter.getTensorType();
+      bool early = updatesInBackward(type);
+      consumed += early;
+      bytes += early ? ft::tensorBytes(type) : 0;
+      observer.decide("when is this parameter updated", trainable.parameter.getSymName(),
+                      {{"in the backward",
+                        early ? "its gradient dies there" : "its gradient is small",
+                        early,
+                        {{"bytes that wait", 0}}},
+                       {"at the end",
+                        early ? "its gradient would live until then"
+                              : "updates of small tensors are one launch where the target has such",
+                        !early,
+                        {{"bytes that wait", ft::tensorBytes(type)}}}});
+    }
+    observer.count("updated_in_backward", consumed);
+    observer.count("gradient_bytes_consumed", bytes);
+    observer.remark(
+        llvm::formatv("{0} parameters are updated within the backward; {1} of gradients "
+                      "do not wait for its end",
+                      consumed, formatBytes(bytes)));
+  }
+
+  /// Vectors (norms, biases) are small, and wait for the end.
+  static bool updatesInBackward(RankedTensorType type) { return type.getRank() > 1; }
 
   /// Accumulators and moments behind each trainable parameter, named after it.
   void declareState(ModuleOp module) {
@@ -150,7 +192,8 @@ struct BuildBackwardPass : ft::impl::BuildBackwardBase<BuildBackwardPass> {
       };
       Trainable &trainable = trainables.emplace_back();
       trainable.parameter = parameter;
-      trainable.accumulator = declare(".grad", Role::accumulator);
+      if (!module->hasAttr(kUpdateInBackwardAttr))
+        trainable.accumulator = declare(".grad", Role::accumulator);
       trainable.moment1 = declare(".exp_avg", Role::moment1);
       trainable.moment2 = declare(".exp_avg_sq", Role::moment2);
     }
@@ -172,7 +215,13 @@ struct BuildBackwardPass : ft::impl::BuildBackwardBase<BuildBackwardPass> {
     CommitOp::create(builder, parameter.getLoc(), parameter.getSymName(), value);
   }
 
-  LogicalResult buildStep(func::FuncOp forward, StringRef name, bool accumulate, bool update) {
+  struct StepKind {
+    bool accumulate = false; ///< adds to what the accumulators hold
+    bool update = false;     ///< commits parameters and moments, else gradients
+    bool inBackward = false; ///< updates as soon as a gradient is known
+  };
+
+  LogicalResult buildStep(func::FuncOp forward, StringRef name, StepKind kind) {
     func::FuncOp step = clone(forward, name);
     Block &block = step.getBody().front();
     auto result = cast<func::ReturnOp>(block.getTerminator());
@@ -190,36 +239,44 @@ struct BuildBackwardPass : ft::impl::BuildBackwardBase<BuildBackwardPass> {
         parameter.emitOpError("is trainable, but no path leads from it to the loss");
         return failure();
       }
-      Value sum;
-      if (FTC_MUTATE("accumulator-overwritten", accumulate, false)) {
+      Value start;
+      if (FTC_MUTATE("accumulator-overwritten", kind.accumulate, false)) {
         builder.setInsertionPointToStart(&block);
-        sum = read(builder, trainable.accumulator);
+        start = read(builder, trainable.accumulator);
       }
-      for (Value term : terms) {
-        if (!sum) {
-          sum = term;
-          continue;
-        }
-        // Where the later of the two is made, so that a product can be added up in place.
-        Operation *later = sum.getDefiningOp()->isBeforeInBlock(term.getDefiningOp())
-                               ? term.getDefiningOp()
-                               : sum.getDefiningOp();
-        builder.setInsertionPointAfter(later);
-        sum = AddOp::create(builder, parameter.getLoc(), sum.getType(), sum, term);
-      }
-      builder.setInsertionPoint(result);
-      grads.push_back(sum);
+      grads.push_back(addUp(builder, parameter.getLoc(), start, terms));
     }
-    if (update) {
-      Value norm = buildOptimizer(builder, step.getArgument(3), grads);
+    builder.setInsertionPoint(result);
+    if (kind.update) {
+      Value norm = kind.inBackward ? buildUpdates(builder, step, grads, reverse.finished)
+                                   : buildOptimizer(builder, step.getArgument(3), grads);
       result.getOperandsMutable().append(norm);
       step.setFunctionType(
           builder.getFunctionType(step.getArgumentTypes(), result.getOperandTypes()));
-    } else {
-      for (auto [trainable, grad] : llvm::zip(trainables, grads))
-        commit(builder, trainable.accumulator, grad);
+      return success();
     }
+    // Without accumulators gradients are left in the first moments.
+    for (auto [trainable, grad] : llvm::zip(trainables, grads))
+      commit(builder, trainable.accumulator ? trainable.accumulator : trainable.moment1, grad);
     return success();
+  }
+
+  /// The sum of `start` (may be null) and the terms. Each addition stands where the later of the
+  /// two is made, so that a product can be added up in place.
+  static Value addUp(OpBuilder &builder, Location loc, Value start, ArrayRef<Value> terms) {
+    Value sum = start;
+    for (Value term : terms) {
+      if (!sum) {
+        sum = term;
+        continue;
+      }
+      Operation *later = sum.getDefiningOp()->isBeforeInBlock(term.getDefiningOp())
+                             ? term.getDefiningOp()
+                             : sum.getDefiningOp();
+      builder.setInsertionPointAfter(later);
+      sum = AddOp::create(builder, loc, sum.getType(), sum, term);
+    }
+    return sum;
   }
 
   /// The optimizer alone, from the accumulators.
@@ -240,36 +297,87 @@ struct BuildBackwardPass : ft::impl::BuildBackwardBase<BuildBackwardPass> {
         builder.getFunctionType(update.getArgumentTypes(), ValueRange(results).getTypes()));
   }
 
+  /// Scalars that all updates of an entry point read.
+  struct Hyperparameters {
+    Value clip, lr, alpha1, alpha2, epsilon, decay, bc1, bc2;
+  };
+  static RankedTensorType scalarType(OpBuilder &builder) {
+    return RankedTensorType::get({}, builder.getF32Type());
+  }
+  static Hyperparameters readHyperparameters(OpBuilder &builder, Value run, Value clip) {
+    auto field = [&](RunField which) -> Value {
+      return RunValueOp::create(builder, builder.getUnknownLoc(), scalarType(builder), run, which);
+    };
+    Hyperparameters values;
+    values.clip = clip;
+    values.lr = field(RunField::learning_rate);
+    values.alpha1 = field(RunField::one_minus_beta1);
+    values.alpha2 = field(RunField::one_minus_beta2);
+    values.epsilon = field(RunField::epsilon);
+    values.decay = field(RunField::weight_decay);
+    values.bc1 = field(RunField::bias_correction1);
+    values.bc2 = field(RunField::bias_correction2_sqrt);
+    return values;
+  }
+
+  /// AdamW of one parameter, committed.
+  static void updateOne(OpBuilder &builder, Trainable &trainable, Value grad,
+                        const Hyperparameters &run) {
+    Location at = trainable.parameter.getLoc();
+    Type type = grad.getType();
+    auto adamw = AdamWOp::create(
+        builder, at, type, type, type, read(builder, trainable.parameter), grad,
+        read(builder, trainable.moment1), read(builder, trainable.moment2), run.clip, run.lr,
+        run.alpha1, run.alpha2, run.epsilon, run.decay, run.bc1, run.bc2,
+        FTC_MUTATE("everything-decays", trainable.parameter.getNoDecay(), false)
+            ? UnitAttr()
+            : builder.getUnitAttr());
+    commit(builder, trainable.parameter, adamw.getNewParam());
+    commit(builder, trainable.moment1, adamw.getNewMoment1());
+    commit(builder, trainable.moment2, adamw.getNewMoment2());
+  }
+
   /// Clipping and AdamW over all trainables, accumulators back to zero. Returns the norm.
   Value buildOptimizer(OpBuilder &builder, Value run, ArrayRef<Value> grads) {
     Location loc = builder.getUnknownLoc();
-    auto scalar = RankedTensorType::get({}, builder.getF32Type());
+    RankedTensorType scalar = scalarType(builder);
     Value norm = GlobalNormOp::create(builder, loc, scalar, grads);
-    auto field = [&](RunField which) -> Value {
-      return RunValueOp::create(builder, loc, scalar, run, which);
-    };
-    Value clip = ClipScaleOp::create(builder, loc, scalar, norm, field(RunField::max_grad_norm));
-    Value lr = field(RunField::learning_rate), alpha1 = field(RunField::one_minus_beta1),
-          alpha2 = field(RunField::one_minus_beta2), epsilon = field(RunField::epsilon),
-          decay = field(RunField::weight_decay), bc1 = field(RunField::bias_correction1),
-          bc2 = field(RunField::bias_correction2_sqrt);
+    Value bound = RunValueOp::create(builder, loc, scalar, run, RunField::max_grad_norm);
+    Value clip = ClipScaleOp::create(builder, loc, scalar, norm, bound);
+    Hyperparameters values = readHyperparameters(builder, run, clip);
     for (auto [trainable, grad] : llvm::zip(trainables, grads)) {
-      Location at = trainable.parameter.getLoc();
-      Type type = grad.getType();
-      auto adamw =
-          AdamWOp::create(builder, at, type, type, type, read(builder, trainable.parameter), grad,
-                          read(builder, trainable.moment1), read(builder, trainable.moment2), clip,
-                          lr, alpha1, alpha2, epsilon, decay, bc1, bc2,
-                          FTC_MUTATE("everything-decays", trainable.parameter.getNoDecay(), false)
-                              ? UnitAttr()
-                              : builder.getUnitAttr());
-      commit(builder, trainable.parameter, adamw.getNewParam());
-      commit(builder, trainable.moment1, adamw.getNewMoment1());
-      commit(builder, trainable.moment2, adamw.getNewMoment2());
-      Value zero = ConstantOp::create(builder, at, type, builder.getF64FloatAttr(0.0));
+      updateOne(builder, trainable, grad, values);
+      Value zero = ConstantOp::create(builder, trainable.parameter.getLoc(), grad.getType(),
+                                      builder.getF64FloatAttr(0.0));
       commit(builder, trainable.accumulator, zero);
     }
     return norm;
+  }
+
+  /// AdamW of each matrix where its gradient is complete and nobody reads it any more, so that the
+  /// update is in place and the gradient dies; of vectors at the end. Sums of squares are taken
+  /// before. Nothing is clipped. Returns the norm.
+  Value buildUpdates(OpBuilder &builder, func::FuncOp step, ArrayRef<Value> grads,
+                     const llvm::DenseMap<StringAttr, Operation *> &finished) {
+    Location loc = builder.getUnknownLoc();
+    Block &block = step.getBody().front();
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointAfter(*block.getOps<BoundaryOp>().begin());
+    Value one = ConstantOp::create(builder, loc, scalarType(builder), builder.getF64FloatAttr(1.0));
+    Hyperparameters values = readHyperparameters(builder, step.getArgument(3), one);
+    SmallVector<Value> squares;
+    for (auto [trainable, grad] : llvm::zip(trainables, grads)) {
+      Operation *made = grad.getDefiningOp();
+      Operation *last = finished.lookup(trainable.parameter.getSymNameAttr());
+      if (updatesInBackward(cast<RankedTensorType>(grad.getType())))
+        builder.setInsertionPointAfter(made->isBeforeInBlock(last) ? last : made);
+      else
+        builder.setInsertionPoint(block.getTerminator());
+      squares.push_back(SumSquaresOp::create(builder, trainable.parameter.getLoc(), grad));
+      updateOne(builder, trainable, grad, values);
+    }
+    builder.setInsertionPoint(block.getTerminator());
+    return GlobalNormOp::create(builder, loc, scalarType(builder), ValueRange(), squares);
   }
 
   SmallVector<Trainable> trainables;

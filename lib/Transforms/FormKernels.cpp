@@ -62,7 +62,7 @@ std::optional<KernelFamily> familyOf(Operation *op) {
           [](auto) { return KernelFamily::attention_grad_key_value; })
       .Case<LinearCrossEntropyOp, LinearCrossEntropyGradInputOp, LinearCrossEntropyGradWeightOp>(
           [](auto) { return KernelFamily::linear_cross_entropy; })
-      .Case([](GlobalNormOp) { return KernelFamily::global_norm; })
+      .Case<GlobalNormOp, SumSquaresOp>([](auto) { return KernelFamily::global_norm; })
       .Case<RowReductionOpInterface>([](auto) { return KernelFamily::row_reduce; })
       .Case<ColumnReductionOpInterface>([](auto) { return KernelFamily::col_reduce; })
       .Case<ElementwiseOpInterface>([](auto) { return KernelFamily::map; })

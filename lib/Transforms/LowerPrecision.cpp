@@ -133,7 +133,7 @@ private:
           if (isTokenIndexed(rope.getInput()))
             lower(rope.getResult());
         })
-        .Case<CastOp, EmbeddingGradOp, GlobalNormOp>([](auto) {})
+        .Case<CastOp, EmbeddingGradOp, SumSquaresOp, GlobalNormOp>([](auto) {})
         .Case<ElementwiseOpInterface, RowReductionOpInterface>(
             [&](auto stream) { lowerStream(stream); })
         .Case([&](ColumnReductionOpInterface columns) { unify(elementOperands(columns)); })

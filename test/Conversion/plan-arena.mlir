@@ -121,7 +121,7 @@ launch.entry @empty {
 
 // Where the largest first misses the lower bound, other orders are tried: %p, which is live throughout,
 // goes first here, and not behind %q.
-// ORDERS: {candidates = {{\[}}["largest first", false, "larger", {{\[}}["arena bytes", 2304]]], ["largest bytes x launches first", true, "reaches the lower bound", {{\[}}["arena bytes", 2048]]]], count = 1 : i64, question = "in which order are buffers placed", site = "orders"}
+// ORDERS: {candidates = {{\[}}["largest first", false, "larger", {{\[}}["arena bytes", 2304]]], ["live at the peak first", true, "reaches the lower bound", {{\[}}["arena bytes", 2048]]]], count = 1 : i64, question = "in which order are buffers placed", site = "orders"}
 // CHECK-LABEL: launch.entry @orders arena(2048) live(2048) {
 // CHECK-NEXT: launch.alloc "p" at(0) : memref<192xf32>
 // CHECK-NEXT: launch.alloc "q" at(768) : memref<256xf32>
@@ -139,4 +139,48 @@ launch.entry @orders {
   launch.launch @fill site("s") grid(128) cost(0, 0) (%s) : memref<128xf32>
   launch.launch @fill site("r") grid(192) cost(0, 0) (%r) : memref<192xf32>
   launch.launch @fill site("p") grid(192) cost(0, 0) (%p) : memref<192xf32>
+}
+
+// Here bytes x launches reach the bound, where size alone and what is live at the peak do not.
+// ORDERS: {candidates = {{\[}}["largest first", false, "larger", {{\[}}["arena bytes", 2560]]], ["live at the peak first", false, "larger", {{\[}}["arena bytes", 2560]]], ["largest bytes x launches first", true, "reaches the lower bound", {{\[}}["arena bytes", 2048]]]], count = 1 : i64, question = "in which order are buffers placed", site = "work"}
+// CHECK-LABEL: launch.entry @work arena(2048) live(2048) {
+// CHECK-NEXT: launch.alloc "a" at(0) : memref<256xf32>
+// CHECK-NEXT: launch.alloc "b" at(1024) : memref<256xf32>
+// CHECK-NEXT: launch.alloc "c" at(0) : memref<128xf32>
+// CHECK-NEXT: launch.alloc "d" at(512) : memref<256xf32>
+launch.entry @work {
+  %a = launch.alloc "a" : memref<256xf32>
+  %b = launch.alloc "b" : memref<256xf32>
+  %c = launch.alloc "c" : memref<128xf32>
+  %d = launch.alloc "d" : memref<256xf32>
+  launch.launch @fill site("a") grid(256) cost(0, 0) (%a) : memref<256xf32>
+  launch.launch @fill site("a") grid(256) cost(0, 0) (%a) : memref<256xf32>
+  launch.launch @fill site("b") grid(256) cost(0, 0) (%b) : memref<256xf32>
+  launch.launch @fill site("a") grid(256) cost(0, 0) (%a) : memref<256xf32>
+  launch.launch @fill site("c") grid(128) cost(0, 0) (%c) : memref<128xf32>
+  launch.launch @fill site("b") grid(256) cost(0, 0) (%b) : memref<256xf32>
+  launch.launch @fill site("d") grid(256) cost(0, 0) (%d) : memref<256xf32>
+  launch.launch @fill site("c") grid(128) cost(0, 0) (%c) : memref<128xf32>
+}
+
+// And here only the longest-lived first does.
+// ORDERS: {candidates = {{\[}}["largest first", false, "larger", {{\[}}["arena bytes", 2048]]], ["live at the peak first", false, "larger", {{\[}}["arena bytes", 2048]]], ["largest bytes x launches first", false, "larger", {{\[}}["arena bytes", 2048]]], ["longest-lived first", true, "reaches the lower bound", {{\[}}["arena bytes", 1792]]]], count = 1 : i64, question = "in which order are buffers placed", site = "lives"}
+// CHECK-LABEL: launch.entry @lives arena(1792) live(1792) {
+// CHECK-NEXT: launch.alloc "a" at(0) : memref<64xf32>
+// CHECK-NEXT: launch.alloc "b" at(256) : memref<256xf32>
+// CHECK-NEXT: launch.alloc "c" at(1024) : memref<192xf32>
+// CHECK-NEXT: launch.alloc "d" at(0) : memref<256xf32>
+launch.entry @lives {
+  %a = launch.alloc "a" : memref<64xf32>
+  %b = launch.alloc "b" : memref<256xf32>
+  %c = launch.alloc "c" : memref<192xf32>
+  %d = launch.alloc "d" : memref<256xf32>
+  launch.launch @fill site("a") grid(64) cost(0, 0) (%a) : memref<64xf32>
+  launch.launch @fill site("b") grid(256) cost(0, 0) (%b) : memref<256xf32>
+  launch.launch @fill site("c") grid(192) cost(0, 0) (%c) : memref<192xf32>
+  launch.launch @fill site("a") grid(64) cost(0, 0) (%a) : memref<64xf32>
+  launch.launch @fill site("d") grid(256) cost(0, 0) (%d) : memref<256xf32>
+  launch.launch @fill site("c") grid(192) cost(0, 0) (%c) : memref<192xf32>
+  launch.launch @fill site("d") grid(256) cost(0, 0) (%d) : memref<256xf32>
+  launch.launch @fill site("d") grid(256) cost(0, 0) (%d) : memref<256xf32>
 }

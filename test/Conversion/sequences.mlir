@@ -98,3 +98,25 @@ func.func @gradients(%run: !ft.run) -> tensor<f32> {
   %norm = ft.global_norm %l : (tensor<16411xf32>) -> tensor<f32>
   return %norm : tensor<f32>
 }
+
+// Sums of squares taken where a tensor dies are written where the norm's own sums lie; a vector that
+// something else reads too is copied there.
+// CHECK-LABEL: launch.entry @accumulate
+// CHECK: %[[all:.*]] = launch.alloc "norm_partials" : memref<6xf32>
+// CHECK-NEXT: %[[own:.*]] = launch.view %[[all]][1] : memref<6xf32> -> memref<4xf32>
+// CHECK: launch.launch @row_sum_squares site("{{.*}}") grid(4) cost(80000, 160016) (%{{.*}}, %[[own]])
+// CHECK: launch.launch @row_sum_squares_1 site("{{.*}}") grid(1) cost(64, 132) (%{{.*}}, %[[other:.*]])
+// CHECK: launch.launch @row_sum_squares_1
+// CHECK: %[[last:.*]] = launch.view %[[all]][5] : memref<6xf32> -> memref<1xf32>
+// CHECK-NEXT: launch.launch @copy site("{{.*}}") grid(1) cost(0, 8) (%[[other]], %[[last]])
+// CHECK: launch.launch @row_sum_root
+ft.parameter @kept : tensor<1xf32> role(trainable) storage(dense<f32>) init("file")
+func.func @accumulate(%run: !ft.run) -> tensor<f32> {
+  %l = ft.read @long : tensor<200x200xf32>
+  %s = ft.read @w32 : tensor<8x4xf32>
+  %a = ft.sum_squares %l : tensor<200x200xf32> -> tensor<4xf32>
+  %b = ft.sum_squares %s : tensor<8x4xf32> -> tensor<1xf32>
+  ft.commit @kept, %b : tensor<1xf32>
+  %norm = ft.global_norm %s sums(%a, %b) : (tensor<8x4xf32>, tensor<4xf32>, tensor<1xf32>) -> tensor<f32>
+  return %norm : tensor<f32>
+}

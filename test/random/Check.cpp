@@ -151,7 +151,7 @@ private:
     }
     longest = experiment.longestReduction();
     for (const auto &[name, value] : start)
-      if (llvm::StringRef(name).ends_with(".grad"))
+      if (llvm::StringRef(name).ends_with(gradientSuffix()))
         longest = std::max<int64_t>(longest, value.data.size());
 
     experiment.advance("launch-plan-arena");
@@ -181,6 +181,13 @@ private:
     return state;
   }
 
+  /// What `gradients` leaves gradients in: first moments where nothing accumulates.
+  llvm::StringRef gradientSuffix() const {
+    bool accumulates =
+        llvm::any_of(changing, [](llvm::StringRef symbol) { return symbol.ends_with(".grad"); });
+    return accumulates ? ".grad" : ".exp_avg";
+  }
+
   /// Runs the program's entry points; the name of everything says where it comes from.
   Trace observe(Subject &subject) {
     Trace trace;
@@ -202,9 +209,9 @@ private:
     call("evaluate", 0, runOf(program, first, 0), "evaluate");
     call("gradients", 0, runOf(program, first, 0), "gradients");
     State gradients = subject.read();
-    for (const std::string &symbol : changing)
-      if (llvm::StringRef(symbol).ends_with(".grad"))
-        trace["gradient of " + llvm::StringRef(symbol).drop_back(5).str()] = gradients[symbol].data;
+    for (llvm::StringRef symbol : changing)
+      if (symbol.consume_back(gradientSuffix()))
+        trace["gradient of " + symbol.str()] = gradients[(symbol + gradientSuffix()).str()].data;
     subject.reset(start);
     if (program.steps == 0) {
       call("train_step", 0, runOf(program, first, 0), "train_step 1");

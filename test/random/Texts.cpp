@@ -181,6 +181,9 @@ static std::string trainOf(const Program &program) {
   }
   if (program.bf16)
     train.flag("bf16", true);
+  // Without it, and without clipping, all weights are updated within the backward.
+  if (program.steps)
+    train.add("gradient_accumulation_steps", 2);
   for (auto [key, member] :
        {std::pair("attn_implementation", &Program::attention), std::pair("optim", &Program::optim)})
     if (program.*member)

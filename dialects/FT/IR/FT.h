@@ -68,9 +68,11 @@ llvm::StringRef getSite(mlir::Operation *op);
 bool isSized(mlir::ShapedType type);
 
 /// Names of module attributes: tokens of a step; the element type that token-indexed values are
-/// computed in (f32 where it is absent).
+/// computed in (f32 where it is absent); whether each trainable tensor is updated as soon as its
+/// gradient is known, so that gradients are neither accumulated nor clipped (a unit attribute).
 inline constexpr llvm::StringLiteral kTokensAttr = "ft.tokens";
 inline constexpr llvm::StringLiteral kComputeAttr = "ft.compute";
+inline constexpr llvm::StringLiteral kUpdateInBackwardAttr = "ft.update_in_backward";
 /// The most bytes that a step may need, where there is a limit; whether blocks are recomputed from
 /// their inputs.
 inline constexpr llvm::StringLiteral kMemoryBudgetAttr = "ft.memory_budget";

@@ -67,11 +67,14 @@ Cost RMSNormGradOp::getCost() { return elementwiseCost(*this, 7); }
 Cost RMSNormWeightGradOp::getCost() { return elementwiseCost(*this, 3); }
 Cost SumRowsOp::getCost() { return elementwiseCost(*this, 1); }
 
+Cost SumSquaresOp::getCost() { return elementwiseCost(*this, 2); }
 Cost GlobalNormOp::getCost() {
-  int64_t elements = 0;
+  int64_t flops = 0;
   for (Type type : getInputs().getTypes())
-    elements += elementsOf(type);
-  return {2 * elements, trafficOf(*this)};
+    flops += 2 * elementsOf(type);
+  for (Type type : getSums().getTypes())
+    flops += elementsOf(type);
+  return {flops, trafficOf(*this)};
 }
 
 Cost RopeOp::getCost() { return elementwiseCost(*this, 3); }

@@ -77,7 +77,8 @@ def FT_KernelFamily : FT_Enum<"KernelFamily", "the shape of a kernel's loops", [
     `map`: out[i] = f(in[i]...), a chain of elementwise ops. `row_reduce`: reductions along a row,
     then a map that may use them. `col_reduce`: out[j] is a sum over rows. `gemm`: a matrix product,
     optionally added to a value. `rope`, `embedding`, `embedding_grad`, `attention`,
-    `attention_delta`, `attention_grad_query` and `global_norm` hold the op of that name.
+    `attention_delta`, `attention_grad_query` and `global_norm` hold the op of that name, or, the
+    last, `ft.sum_squares`.
     `attention_grad_key_value` holds the gradients for keys, for values, or both;
     `linear_cross_entropy` the loss and its gradients, any of them.
   }];

@@ -334,6 +334,35 @@ LogicalResult LinearCrossEntropyOp::verify() { return verifyCrossEntropy(*this);
 LogicalResult LinearCrossEntropyGradInputOp::verify() { return verifyCrossEntropy(*this); }
 LogicalResult LinearCrossEntropyGradWeightOp::verify() { return verifyCrossEntropy(*this); }
 
+//===-- Norm of gradients -------------------------------------------------===//
+
+int64_t SumSquaresOp::getPartLength(int64_t elements) {
+  constexpr int64_t most = 16384, least = 64;
+  if (elements <= most)
+    return elements;
+  for (int64_t length = most; length >= least; --length)
+    if (elements % length == 0)
+      return length;
+  return elements;
+}
+
+void SumSquaresOp::build(OpBuilder &builder, OperationState &state, Value input) {
+  auto type = cast<RankedTensorType>(input.getType());
+  int64_t elements = type.getNumElements();
+  build(builder, state,
+        RankedTensorType::get({elements / getPartLength(elements)}, type.getElementType()), input);
+}
+
+LogicalResult SumSquaresOp::verify() {
+  RankedTensorType input = getInput().getType(), result = getType();
+  if (result.getRank() != 1 || result.getElementType() != input.getElementType())
+    return emitOpError("must give a vector of ") << input.getElementType() << ", not " << result;
+  if (result.getDimSize(0) < 1 || input.getNumElements() % result.getDimSize(0) != 0)
+    return emitOpError("has ") << input.getNumElements() << " elements, which are not "
+                               << result.getDimSize(0) << " parts of one length";
+  return success();
+}
+
 //===-- Names -------------------------------------------------------------===//
 
 /// Names a result after its site, with a prefix for gradients.
@@ -370,6 +399,9 @@ void RMSNormWeightGradOp::getAsmResultNames(OpAsmSetValueNameFn setName) {
 }
 void SumRowsOp::getAsmResultNames(OpAsmSetValueNameFn setName) {
   nameBySite(*this, getResult(), "dB_", "", setName);
+}
+void SumSquaresOp::getAsmResultNames(OpAsmSetValueNameFn setName) {
+  setName(getResult(), "squares");
 }
 void GlobalNormOp::getAsmResultNames(OpAsmSetValueNameFn setName) {
   setName(getResult(), "grad_norm");

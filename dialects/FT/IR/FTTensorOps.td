@@ -159,14 +159,40 @@ def FT_SumRowsOp : FT_ColumnReductionOp<"sum_rows"> {
   let hasVerifier = 1;
 }
 
-def FT_GlobalNormOp : FT_ValueOp<"global_norm", [FT_Costed]> {
+def FT_SumSquaresOp : FT_ValueOp<"sum_squares", [FT_Costed]> {
+  let summary = "Sums of squares of a tensor's parts";
+  let description = [{
+    The elements, in row-major order, are n parts of one length, n that of the result; r[i] is the
+    sum of the squares of part i. `ft.global_norm` takes them for the tensor, which need not live
+    until all others are known. A result that is no vector of the input's element type, or whose
+    length does not divide the number of elements, is an error.
+  }];
+  let arguments = (ins FT_Tensor:$input);
+  let results = (outs FT_Tensor:$result);
+  let assemblyFormat = "$input `:` type($input) `->` type($result) attr-dict";
+  let builders = [OpBuilder<(ins "::mlir::Value":$input)>];
+  let extraClassDeclaration = [{
+    /// How many elements a part of a tensor of `elements` takes: the largest divisor up to 16384,
+    /// or all of them where there is no useful one.
+    static int64_t getPartLength(int64_t elements);
+  }];
+  let hasVerifier = 1;
+}
+
+def FT_GlobalNormOp : FT_ValueOp<"global_norm", [AttrSizedOperandSegments, FT_Costed]> {
   let summary = "Square root of the sum of squares over all elements of all operands";
   let description = [{
-    Of the gradients of all trainable tensors: what clipping compares with its bound.
+    Of the gradients of all trainable tensors: what clipping compares with its bound. What `sums`
+    hold are sums of squares already (`ft.sum_squares`).
   }];
-  let arguments = (ins Variadic<FT_Tensor>:$inputs);
+  let arguments = (ins Variadic<FT_Tensor>:$inputs, Variadic<FT_Tensor>:$sums);
   let results = (outs FT_Scalar:$result);
-  let assemblyFormat = "$inputs `:` functional-type($inputs, $result) attr-dict";
+  let assemblyFormat = [{
+    ($inputs^)? (`sums` `(` $sums^ `)`)? `:` functional-type(operands, $result) attr-dict
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Type":$result, "::mlir::ValueRange":$inputs), [{
+    build($_builder, $_state, result, inputs, ::mlir::ValueRange());
+  }]>];
 }
 
 //===-- Rotary positions -----------------------------------------------------===//

@@ -26,10 +26,18 @@ struct AdapterSpec {
 /// input; what it limits is how many short sequences can be packed together.)
 int64_t resolvedMaxSegments(const TrainConfig &train);
 
+/// Whether a step updates each parameter as soon as its gradient is known: full fine-tuning without
+/// clipping and accumulation. Of an adapter gradients are small, and nothing would be spared.
+inline bool updatesInBackward(const std::vector<ResolvedTarget> &targets,
+                              const TrainConfig &train) {
+  return targets.empty() && train.updatesInBackward();
+}
+
 /// Builds the module that everything else is made from:
 ///
-///   attributes   ft.tokens, ft.max_segments, ft.max_length, ft.batch (i64); where a config gives
-///                one ft.attn_implementation, which nothing is computed by
+///   attributes   ft.tokens, ft.max_segments, ft.max_length, ft.batch (i64); ft.update_in_backward
+///                (unit); where a config gives one ft.attn_implementation, which nothing is
+///                computed by
 ///   ft.parameter each weight under its state-dict key, stored as on disk; RoPE tables `rope.cos`
 ///   and
 ///                `rope.sin` of ft.tokens rows. Without an adapter those whose names a regular

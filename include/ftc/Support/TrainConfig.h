@@ -92,6 +92,9 @@ struct TrainConfig {
   /// TrainingArguments.get_warmup_steps).
   int64_t warmupStepsFor(int64_t totalSteps) const;
   int64_t effectiveDataSeed() const { return dataSeed ? *dataSeed : seed; }
+  /// Whether a step may update a parameter as soon as its gradient is known: no norm of all
+  /// gradients is waited for, and no other micro-batch.
+  bool updatesInBackward() const { return maxGradNorm == 0 && gradientAccumulationSteps == 1; }
   /// Tokens of one micro-batch: perDeviceTrainBatchSize x maxLength.
   int64_t tokensPerStep() const { return perDeviceTrainBatchSize * maxLength; }
 

@@ -34,6 +34,12 @@ def BuildBackward : Pass<"ft-build-backward", "mlir::ModuleOp"> {
     and `evaluate`, and the accumulators and moments of every trainable parameter. The reverse graph
     is complete: every differentiable op builds all its gradients through its gradient interface,
     frozen weights included. A trainable parameter without a path to the loss is an error.
+
+    On a module with `ft.update_in_backward` gradients neither wait for each other nor outlive the
+    step: `train_step` updates each matrix where its gradient is complete and the backward has read
+    it for the last time, and vectors (norms, biases) at the end, without clipping; the norm comes
+    from `ft.sum_squares` of each gradient. There are no accumulators then, nor `accumulate` and
+    `update`, and `gradients` leaves what it computes in the first moments.
   }];
   let dependentDialects = ["ftc::ft::FTDialect", "mlir::func::FuncDialect"];
 }

@@ -450,6 +450,24 @@ func.func @f(%x: tensor<2x3xf32>) {
 
 // -----
 
+//===-- Norm of gradients -------------------------------------------------===//
+
+func.func @f(%x: tensor<2x3xf32>) {
+  // expected-error @+1 {{'ft.sum_squares' op has 6 elements, which are not 4 parts of one length}}
+  %0 = ft.sum_squares %x : tensor<2x3xf32> -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x3xf32>) {
+  // expected-error @+1 {{'ft.sum_squares' op must give a vector of 'f32', not 'tensor<1x1xf32>'}}
+  %0 = ft.sum_squares %x : tensor<2x3xf32> -> tensor<1x1xf32>
+  return
+}
+
+// -----
+
 //===-- Rotary positions --------------------------------------------------===//
 
 func.func @f(%x: tensor<2x8xf32>, %c: tensor<9x1xf32>, %s: !ft.segments<2, 1>) {

@@ -239,6 +239,12 @@ func.func @norms(%x: tensor<4x8xf32>, %w: tensor<8xf32>) {
   %4 = ft.sum_rows %x site("model.layers.3.self_attn.q_proj") : tensor<4x8xf32> -> tensor<8xf32>
   // CHECK-NEXT: %grad_norm = ft.global_norm %[[x]], %[[w]] : (tensor<4x8xf32>, tensor<8xf32>) -> tensor<f32>
   %5 = ft.global_norm %x, %w : (tensor<4x8xf32>, tensor<8xf32>) -> tensor<f32>
+  // CHECK-NEXT: %squares = ft.sum_squares %[[x]] : tensor<4x8xf32> -> tensor<2xf32>
+  %6 = ft.sum_squares %x : tensor<4x8xf32> -> tensor<2xf32>
+  // CHECK-NEXT: ft.global_norm %[[w]] sums(%squares) : (tensor<8xf32>, tensor<2xf32>) -> tensor<f32>
+  %7 = ft.global_norm %w sums(%6) : (tensor<8xf32>, tensor<2xf32>) -> tensor<f32>
+  // CHECK-NEXT: ft.global_norm sums(%squares, %squares) : (tensor<2xf32>, tensor<2xf32>) -> tensor<f32>
+  %8 = ft.global_norm sums(%6, %6) : (tensor<2xf32>, tensor<2xf32>) -> tensor<f32>
   return
 }
 

@@ -165,6 +165,11 @@ TEST(Definition, Norms) {
                 "ft.global_norm %x, %y, %z : (tensor<2xf32>, tensor<1x1xf32>, tensor<f32>) -> "
                 "tensor<f32>",
                 {"tensor<f32>"}, {test::vector({1, -2}), matrix(1, 1, {2}), scalar(4)}, scalar(5));
+  expectResults("%x: tensor<2x3xf32>", "ft.sum_squares %x : tensor<2x3xf32> -> tensor<3xf32>",
+                {"tensor<3xf32>"}, {matrix(2, 3, {1, 2, 3, -4, 5, 6})}, test::vector({5, 25, 61}));
+  expectResults("%x: tensor<2xf32>, %s: tensor<2xf32>",
+                "ft.global_norm %x sums(%s) : (tensor<2xf32>, tensor<2xf32>) -> tensor<f32>",
+                {"tensor<f32>"}, {test::vector({1, -2}), test::vector({4, 16})}, scalar(5));
 }
 
 // At position 0 the tables say (1, 0), at position 1 a quarter turn (0, 1). Two heads of 4.

@@ -157,6 +157,9 @@ static void addNorms(std::vector<Sample> &all) {
       {"sum_rows", functionOf("%x: tensor<4x3xf64>",
                               "ft.sum_rows %x site(\"s\") : tensor<4x3xf64> -> tensor<3xf64>",
                               {"tensor<3xf64>"})});
+  all.push_back({"sum_squares", functionOf("%x: tensor<4x3xf64>",
+                                           "ft.sum_squares %x : tensor<4x3xf64> -> tensor<6xf64>",
+                                           {"tensor<6xf64>"})});
   all.push_back(
       {"global_norm", functionOf("%x: tensor<4x3xf64>, %y: tensor<f64>, %z: tensor<5xf64>",
                                  "ft.global_norm %x, %y, %z : (tensor<4x3xf64>, tensor<f64>, "

@@ -198,3 +198,12 @@ ftc_result Native::run(const char *entry, const BatchArrays *batch, const ftc_ru
       << entry << ": " << error.message;
   return result;
 }
+
+std::string Native::refusal(const char *entry, const BatchArrays &batch, const ftc_run &step) {
+  ftc_error error = {};
+  ftc_batch view = batch.view();
+  EXPECT_EQ(ftc_run_entry(instance.get(), entry, &view, &step, nullptr, &error),
+            FTC_INVALID_ARGUMENT)
+      << entry;
+  return error.message;
+}

@@ -49,6 +49,8 @@ public:
 
   /// `batch` may be null, for `update`.
   ftc_result run(const char *entry, const BatchArrays *batch, const ftc_run &step);
+  /// Why the run is refused for its arguments; reports one that is not.
+  std::string refusal(const char *entry, const BatchArrays &batch, const ftc_run &step);
 
 private:
   std::vector<ftc_tensor_info> tensors;

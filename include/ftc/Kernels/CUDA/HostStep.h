@@ -269,7 +269,18 @@ private:
     if (batch && !(batch->input_ids && batch->targets && batch->positions && batch->segment_begin &&
                    batch->segment_end))
       return Status(Fault::invalid, "an array of the batch is null");
+    if (ports.gradNorm >= 0 && run->max_grad_norm > 0 && !hasAccumulators())
+      return Status(Fault::invalid,
+                    "max_grad_norm is above 0, but the step updates each parameter as soon as its "
+                    "gradient is known and cannot clip");
     return Status();
+  }
+
+  bool hasAccumulators() const {
+    for (int i = 0; i < program.tensorCount; ++i)
+      if (std::strcmp(program.tensors[i].role, "accumulator") == 0)
+        return true;
+    return false;
   }
 
   /// The order of RunField.

@@ -74,7 +74,8 @@ int ftc_step_init(ftc_step *step);
 int ftc_step_write(ftc_step *step, const char *name, const void *data, size_t bytes);
 int ftc_step_read(ftc_step *step, const char *name, void *data, size_t bytes);
 
-/* Entry points. They return when all is enqueued. */
+/* Entry points. They return when all is enqueued. A step without accumulators has no accumulate and
+   no update. */
 int ftc_step_train_step(ftc_step *step, const ftc_step_batch *batch, const ftc_step_run *run);
 int ftc_step_accumulate(ftc_step *step, const ftc_step_batch *batch, const ftc_step_run *run);
 int ftc_step_update(ftc_step *step, const ftc_step_run *run);
