@@ -63,6 +63,10 @@ std::optional<KernelFamily> familyOf(Operation *op) {
       .Case<LinearCrossEntropyOp, LinearCrossEntropyGradInputOp, LinearCrossEntropyGradWeightOp>(
           [](auto) { return KernelFamily::linear_cross_entropy; })
       .Case([](GlobalNormOp) { return KernelFamily::global_norm; })
+      .Case([](SliceOp) { return KernelFamily::slice; })
+      .Case([](ConcatOp) { return KernelFamily::concat; })
+      .Case([](SignBitsOp) { return KernelFamily::sign_bits; })
+      .Case([](MaskedOp) { return KernelFamily::masked; })
       .Case<RowReductionOpInterface>([](auto) { return KernelFamily::row_reduce; })
       .Case<ColumnReductionOpInterface>([](auto) { return KernelFamily::col_reduce; })
       .Case<ElementwiseOpInterface>([](auto) { return KernelFamily::map; })

@@ -44,8 +44,15 @@ def PruneGraph : Pass<"ft-prune-graph", "mlir::ModuleOp"> {
     Demand starts at commits and returned values and spreads to everything that a demanded op reads;
     what is not demanded is erased. Gradients of frozen weights, what only they used, the backward
     below the lowest trainable tensor, and forward work above the last value used all go by this one
-    rule. Reports how many weight gradients went and how many bytes of forward values the backward
-    no longer reads. Nothing is an error: what cannot be pruned stays.
+    rule.
+
+    What is demanded in part is computed and kept in part. A product of which only slices are read
+    (`ft.slice`: the gradient of a weight that is partly trained) is computed of slices of a factor. A
+    forward value of which the backward reads slices, or signs for `ft.relu_grad`, is kept as these,
+    taken in the forward, where they are smaller together and nobody else reads the whole.
+
+    Reports which gradients stay and why, where the backward ends, and how many bytes of forward values
+    the backward no longer reads. Nothing is an error: what cannot be pruned stays.
   }];
   let options = [Option<"off", "off", "bool", "false",
                         "Leave the graph as it is, with a report that says so">];
