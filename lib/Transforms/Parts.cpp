@@ -51,10 +51,10 @@ struct Parts {
 /// The slices that are all that is read of a value; nothing where somebody reads it otherwise.
 static std::optional<Parts> partsOf(Value value) {
   Parts parts;
+  if (!llvm::all_of(value.getUsers(), llvm::IsaPred<SliceOp>))
+    return std::nullopt;
   for (OpOperand *use : usesInOrder(value)) {
-    auto slice = dyn_cast<SliceOp>(use->getOwner());
-    if (!slice)
-      return std::nullopt;
+    auto slice = cast<SliceOp>(use->getOwner());
     if (parts.slices.empty())
       parts.dimension = slice.getDimension();
     if (static_cast<int64_t>(slice.getDimension()) != parts.dimension)
@@ -249,6 +249,8 @@ static void takeInForward(Value value, Readers &readers) {
 
 /// Decides for one value, and says so.
 static void keepLessOf(Value value, Operation *boundary, Observer &observer, Narrowed &narrowed) {
+  if (!llvm::any_of(value.getUsers(), llvm::IsaPred<SliceOp, ReluGradOp>))
+    return;
   Readers readers = readersBehind(boundary, value);
   if (readers.slices.empty() && readers.signs.empty())
     return;
