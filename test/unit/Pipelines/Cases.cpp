@@ -165,6 +165,18 @@ const std::vector<Case> &ftc::test::allCases() {
                R"("per_device_train_batch_size": 1, "max_length": 11)",
                {5, 6}},
               "relu sliced"),
+      // What pruning makes smaller, whole.
+      changed({"relu_sliced_unpruned",
+               R"("intermediate_size": 33, "num_hidden_layers": 1)",
+               R"("r": 2, "lora_alpha": 4, "target_modules": ["q_proj"])",
+               R"("per_device_train_batch_size": 1, "max_length": 9)",
+               {4, 5},
+               Layout::cuSeqlens,
+               0,
+               0,
+               "float32",
+               {"ft-prune-graph"}},
+              "relu sliced"),
       changed(
           {"sliced_norms_bf16",
            R"("intermediate_size": 64)",
