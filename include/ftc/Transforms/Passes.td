@@ -81,7 +81,8 @@ def FormKernels : Pass<"ft-form-kernels", "mlir::ModuleOp"> {
     Every value op moves into an `ft.kernel`. Elementwise chains are one `map`; a norm takes in the
     elementwise ops that make its input and those that use its result; a product takes in the
     addition behind it; the gradients of attention with respect to keys and values are one kernel;
-    so is cross-entropy with its gradients. Ops are grouped by the interfaces that they implement,
+    so is cross-entropy with its gradients. A weight that is put together of parameters is so for each
+    reader anew. Ops are grouped by the interfaces that they implement,
     whatever their dialect. An op that nobody reads has a kernel too: to remove it is another pass's
     work. A function of several blocks is left alone, which is no error here.
   }];
