@@ -190,8 +190,13 @@ static Readers readersBehind(Operation *boundary, Value value) {
   return readers;
 }
 
-static bool isKept(Operation *op) {
-  return !isa<ReadOp, RunValueOp>(op) && op->getNumResults() > 0;
+bool ftc::ft::isOfParameters(Operation *op) {
+  if (isa<ReadOp, RunValueOp>(op))
+    return true;
+  return isa<ConcatOp, SliceOp>(op) && llvm::all_of(op->getOperands(), [](Value operand) {
+           Operation *producer = operand.getDefiningOp();
+           return producer && isOfParameters(producer);
+         });
 }
 
 /// The path of the layer that a value belongs to: that of an op that makes or reads it.
@@ -297,7 +302,7 @@ void ftc::ft::keepLess(Block &block, Observer &observer, Narrowed &narrowed) {
   for (Operation *op = &block.front(), *next = nullptr; op != boundary; op = next) {
     // What is taken behind the op is no value of the forward to decide about.
     next = op->getNextNode();
-    if (isKept(op))
+    if (!isOfParameters(op))
       for (Value result : op->getResults())
         if (isa<RankedTensorType>(result.getType()))
           keepLessOf(result, boundary, observer, narrowed);

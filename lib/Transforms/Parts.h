@@ -11,6 +11,10 @@
 
 namespace ftc::ft {
 
+/// Whether a forward op's results need no place of their own for the backward: parameters, what is
+/// put together or cut out of them, scalars of the run.
+bool isOfParameters(mlir::Operation *op);
+
 /// What became smaller.
 struct Narrowed {
   int64_t gradients = 0;        ///< products and elementwise ops that are computed in part

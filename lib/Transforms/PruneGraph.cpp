@@ -54,7 +54,7 @@ static int64_t savedBytes(Block &block) {
   for (Operation &op : block) {
     if (&op == boundary)
       break;
-    if (isa<ReadOp, RunValueOp>(op))
+    if (isOfParameters(&op))
       continue;
     for (Value result : op.getResults()) {
       bool saved = llvm::any_of(result.getUsers(), [&](Operation *user) {

@@ -24,6 +24,18 @@ func.func @sum(%a: tensor<8x6xf32>, %b: tensor<8x6xf32>, %x: tensor<8x4xf32>) ->
   %1 = ft.slice %s along 0 from 5 site("w") : tensor<6x4xf32> -> tensor<1x4xf32>
   return %0, %1 : tensor<2x4xf32>, tensor<1x4xf32>
 }
+// A part of a weight is no value to keep: it is cut out of the parameter where it is read.
+// CHECK-LABEL: func.func @weight(
+// CHECK: ft.boundary
+// CHECK-NEXT: %[[some:.*]] = ft.slice %w along 1 from 1
+// CHECK-NEXT: ft.matmul %{{.*}}, %[[some]] site("dx")
+func.func @weight(%dy: tensor<8x6xf32>) -> tensor<8x2xf32> {
+  %w = ft.read @w : tensor<6x4xf32>
+  ft.boundary
+  %dx = ft.matmul %dy, %w site("dx") : tensor<8x6xf32>, tensor<6x4xf32>
+  %0 = ft.slice %dx along 1 from 1 site("s") : tensor<8x4xf32> -> tensor<8x2xf32>
+  return %0 : tensor<8x2xf32>
+}
 // All of it is read, in two slices or whole, or rows and columns: the product stays.
 // CHECK-LABEL: func.func @whole(
 // CHECK: ft.matmul %{{.*}} : tensor<8x6xf32>, tensor<8x4xf32>
@@ -68,6 +80,7 @@ func.func @whole(%a: tensor<8x6xf32>, %x: tensor<8x4xf32>)
 
 // AGAIN: pass = "ft-prune-graph", remarks = [], statistics = []}]
 
+ft.parameter @w : tensor<6x4xf32> role(base) storage(dense<f32>) init("file")
 ft.parameter @embed.weight : tensor<16x4xf32> role(base) storage(dense<f32>) init("file")
 ft.parameter @in.weight : tensor<4x4xf32> role(trainable) storage(dense<f32>) init("file")
 ft.parameter @up.frozen : tensor<6x4xf32> role(base) storage(dense<f32>) init("file")
