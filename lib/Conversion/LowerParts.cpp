@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "Formed.h"
+#include "ftc/Mutants.h"
 
 using namespace mlir;
 using namespace ftc;
@@ -32,7 +33,7 @@ void ftc::lowerSlice(Formed &formed) {
   Value in = formed.buffer(op.getInput());
   Value out = formed.entry.bufferFor(formed.kernel.getResult(0), {});
   if (op.getDimension() == 1)
-    return launchColumns(formed, in, op.getOffset(), out);
+    return launchColumns(formed, in, FTC_MUTATE("columns-from-the-first", op.getOffset(), 0), out);
   launchColumns(formed, rowsOf(formed, in, op.getOffset(), op.getSize()), 0, out);
 }
 

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "Parts.h"
+#include "ftc/Mutants.h"
 
 #include "llvm/ADT/MapVector.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -69,7 +70,8 @@ static std::optional<Parts> partsOf(Value value) {
 /// A part of a factor or operand, taken in front of `op`.
 static Value sliceOf(OpBuilder &builder, Operation *op, Value value, int64_t dimension,
                      std::pair<int64_t, int64_t> range) {
-  return builder.createOrFold<SliceOp>(op->getLoc(), value, dimension, range.first, range.second,
+  int64_t offset = FTC_MUTATE("part-from-the-start", range.first, int64_t(0));
+  return builder.createOrFold<SliceOp>(op->getLoc(), value, dimension, offset, range.second,
                                        getSite(op));
 }
 

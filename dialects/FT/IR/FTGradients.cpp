@@ -39,7 +39,9 @@ void SiluOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
 
 void ReluOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
                            SmallVectorImpl<Value> &operandGrads) {
-  operandGrads.push_back(ReluGradOp::create(builder, getLoc(), resultGrads[0], getResult()));
+  Value grad = resultGrads[0];
+  operandGrads.push_back(ReluGradOp::create(builder, getLoc(), grad,
+                                            FTC_MUTATE("relu-at-its-gradient", getResult(), grad)));
 }
 
 void BiasAddOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "KernelBuilder.h"
+#include "ftc/Mutants.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -179,7 +180,9 @@ LogicalResult cpu::lowerMasked(LoweredKernel &lowered, ModuleOp module, int64_t 
             lanes == 1 ? words.constant(int64_t{1} << first) : words.weights(first, lanes);
         Value none = lanes == 1 ? words.constant(0) : words.zeros(words.i32(), lanes);
         Value set = arith::AndIOp::create(kb.b, kb.splat(bits, lanes), weights);
-        Value isSet = arith::CmpIOp::create(kb.b, arith::CmpIPredicate::ne, set, none);
+        Value isSet = arith::CmpIOp::create(
+            kb.b, FTC_MUTATE("mask-inverted", arith::CmpIPredicate::ne, arith::CmpIPredicate::eq),
+            set, none);
         kb.store(arith::SelectOp::create(kb.b, isSet, x, zero), kb.view(out), {row, at});
       });
     });
