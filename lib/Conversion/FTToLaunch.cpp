@@ -232,6 +232,14 @@ bool ConvertFTToLaunchPass::familyMatches(ft::KernelOp kernel) {
            });
   case KernelFamily::global_norm:
     return single(isa<ft::GlobalNormOp, ft::SumSquaresOp>(first));
+  case KernelFamily::slice:
+    return single(isa<ft::SliceOp>(first));
+  case KernelFamily::concat:
+    return single(isa<ft::ConcatOp>(first));
+  case KernelFamily::sign_bits:
+    return single(isa<ft::SignBitsOp>(first));
+  case KernelFamily::masked:
+    return single(isa<ft::MaskedOp>(first));
   }
   return false;
 }

@@ -2,7 +2,7 @@
 // One function per family.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
-#include "EntryBuilder.h"
+#include "Formed.h"
 
 #include "llvm/Support/FormatVariadic.h"
 
@@ -14,66 +14,14 @@ using launch::Access;
 using launch::Family;
 using launch::Indexing;
 
-namespace {
-/// A formed kernel taken apart: what the lowering of every family asks for.
-struct Formed {
-  ft::KernelOp kernel;
-  EntryBuilder &entry;
-
-  Block &body() { return kernel.getBody().front(); }
-  Operation *op() { return &body().front(); }
-  /// The value outside that a value inside stands for (an argument), or null.
-  Value outside(Value inside) {
-    auto argument = dyn_cast<BlockArgument>(inside);
-    return argument ? kernel.getInputs()[argument.getArgNumber()] : Value();
-  }
-  Value buffer(Value inside) { return entry.bufferOf(outside(inside)); }
-  /// The kernel's result that a value inside is yielded as, or null.
-  Value result(Value inside) {
-    auto yield = cast<ft::YieldOp>(body().getTerminator());
-    for (auto [index, value] : llvm::enumerate(yield.getValues()))
-      if (value == inside)
-        return kernel.getResult(index);
-    return Value();
-  }
-  int64_t flops() {
-    int64_t flops = 0;
-    for (Operation &op : body())
-      if (auto cost = dyn_cast<ft::CostOpInterface>(op))
-        flops += cost.getCost().flops;
-    return flops;
-  }
-  LaunchSite site(int64_t grid) { return {kernel.getLoc(), kernel.getSite().str(), grid, flops()}; }
-  Value segment(StringRef name) {
-    return entry.input(name, {tokens()}, entry.builder.getI32Type());
-  }
-  int64_t tokens() { return cast<RankedTensorType>(op()->getResult(0).getType()).getDimSize(0); }
-};
-
-/// A launch's arguments as they are collected.
-struct Arguments {
-  SmallVector<launch::ArgAttr> args;
-  SmallVector<Value> operands;
-
-  void add(Access access, Indexing indexing, MemRefType type, Value operand) {
-    args.push_back(makeArg(access, indexing, type));
-    operands.push_back(operand);
-  }
-  void whole(Access access, Value operand) {
-    add(access, Indexing::whole, cast<MemRefType>(operand.getType()), operand);
-  }
-  void rows(Access access, Value operand) {
-    add(access, Indexing::row, openRows(operand), operand);
-  }
-};
-
-void launchFamily(Formed &formed, Family family, const Arguments &arguments, DictionaryAttr params,
-                  int64_t grid) {
+void ftc::launchFamily(Formed &formed, Family family, const Arguments &arguments,
+                       DictionaryAttr params, int64_t grid) {
   KernelSpec spec{family, launch::stringifyFamily(family).str(), "", arguments.args, params, 0,
                   nullptr};
   formed.entry.launch(spec, formed.site(grid), arguments.operands);
 }
 
+namespace {
 /// The addend of an accumulating kernel (product or sum, then ft.add): its outside value, or null.
 Value addendOf(Formed &formed) {
   auto add = dyn_cast<ft::AddOp>(formed.op()->getNextNode());
@@ -448,6 +396,14 @@ LogicalResult ftc::lowerKernel(ft::KernelOp kernel, EntryBuilder &entry) {
     if (isa<ft::SumSquaresOp>(formed.op()))
       return lowerSumSquares(kernel, entry), success();
     return lowerGlobalNorm(kernel, entry), success();
+  case ft::KernelFamily::slice:
+    return lowerSlice(formed), success();
+  case ft::KernelFamily::concat:
+    return lowerConcat(formed), success();
+  case ft::KernelFamily::sign_bits:
+    return lowerSignBits(formed), success();
+  case ft::KernelFamily::masked:
+    return lowerMasked(formed), success();
   }
   return kernel.emitOpError("has a family that is not lowered");
 }

@@ -69,6 +69,21 @@ static LogicalResult siluGrad(SiluGradOp op, Context &, Operands in, Results &ou
 }
 
 template <typename Real>
+static LogicalResult relu(ReluOp op, Context &, Operands in, Results &out) {
+  // What is no number stays none.
+  fill(op.getResult(), out,
+       [&](size_t i) { return at<Real>(in[0], i) <= 0 ? 0 : at<Real>(in[0], i); });
+  return success();
+}
+
+template <typename Real>
+static LogicalResult reluGrad(ReluGradOp op, Context &, Operands in, Results &out) {
+  fill(op.getResult(), out,
+       [&](size_t i) { return at<Real>(in[1], i) > 0 ? at<Real>(in[0], i) : 0; });
+  return success();
+}
+
+template <typename Real>
 static LogicalResult biasAdd(BiasAddOp op, Context &, Operands in, Results &out) {
   int64_t columns = op.getType().getDimSize(1);
   fill(op.getResult(), out,
@@ -127,6 +142,8 @@ void ftc::ft::attachElementwiseModels(MLIRContext &context) {
   attach<CastOp, convert<double>, convert<float>>(context);
   attach<SiluOp, silu<double>, silu<float>>(context);
   attach<SiluGradOp, siluGrad<double>, siluGrad<float>>(context);
+  attach<ReluOp, relu<double>, relu<float>>(context);
+  attach<ReluGradOp, reluGrad<double>, reluGrad<float>>(context);
   attach<BiasAddOp, biasAdd<double>, biasAdd<float>>(context);
   attach<ClipScaleOp, clipScale<double>, clipScale<float>>(context);
   attach<AdamWOp, adamw<double>, adamw<float>>(context);

@@ -28,6 +28,9 @@ constexpr FamilyRow families[] = {
     {Family::attention_grad_query, 8, 8, 0, runAttentionGradQuery},
     {Family::attention_grad_key_value, 9, 10, 0, runAttentionGradKeyValue},
     {Family::cross_entropy, 2, 5, 0, runCrossEntropy},
+    {Family::columns, 2, kAny, 0, runColumns},
+    {Family::sign_bits, 2, 2, 0, runSignBits},
+    {Family::masked, 2, 3, 0, runMasked},
 };
 } // namespace
 

@@ -21,6 +21,10 @@ llvm::LogicalResult runEmbedding(KernelOp kernel, Grid grid, llvm::ArrayRef<Buff
 llvm::LogicalResult runEmbeddingGrad(KernelOp kernel, Grid grid, llvm::ArrayRef<Buffer> operands);
 llvm::LogicalResult runCrossEntropy(KernelOp kernel, Grid grid, llvm::ArrayRef<Buffer> operands);
 
+llvm::LogicalResult runColumns(KernelOp kernel, Grid grid, llvm::ArrayRef<Buffer> operands);
+llvm::LogicalResult runSignBits(KernelOp kernel, Grid grid, llvm::ArrayRef<Buffer> operands);
+llvm::LogicalResult runMasked(KernelOp kernel, Grid grid, llvm::ArrayRef<Buffer> operands);
+
 llvm::LogicalResult runAttention(KernelOp kernel, Grid grid, llvm::ArrayRef<Buffer> operands);
 llvm::LogicalResult runAttentionDelta(KernelOp kernel, Grid grid, llvm::ArrayRef<Buffer> operands);
 llvm::LogicalResult runAttentionGradQuery(KernelOp kernel, Grid grid,

@@ -15,6 +15,7 @@ void ftc::ft::registerEvaluationModels(DialectRegistry &registry) {
     attachNormModels(*context);
     attachAttentionModels(*context);
     attachLossModels(*context);
+    attachPartModels(*context);
   });
 }
 

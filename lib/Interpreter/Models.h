@@ -26,7 +26,8 @@ struct Model : EvaluableOpInterface::ExternalModel<Model<Op, exact, single>, Op>
     if (failed(single(model, context, operands, results)))
       return llvm::failure();
     // These copy numbers and compute none.
-    bool copies = llvm::isa<CastOp, ConstantOp, EmbeddingOp, RunValueOp>(op);
+    bool copies = llvm::isa<CastOp, ConcatOp, ConstantOp, EmbeddingOp, MaskedOp, ReluGradOp, ReluOp,
+                            RunValueOp, SliceOp>(op);
     uint64_t index = 0;
     for (auto [value, result] : llvm::zip_equal(results, op->getResults())) {
       auto type = llvm::cast<mlir::FloatType>(mlir::getElementTypeOrSelf(result.getType()));
@@ -50,6 +51,7 @@ void attachProductModels(mlir::MLIRContext &context);
 void attachNormModels(mlir::MLIRContext &context);
 void attachAttentionModels(mlir::MLIRContext &context);
 void attachLossModels(mlir::MLIRContext &context);
+void attachPartModels(mlir::MLIRContext &context);
 
 /// A tensor of `value`'s type, filled with zeros.
 HostValue zeros(mlir::Value value);

@@ -63,6 +63,10 @@ std::optional<KernelFamily> familyOf(Operation *op) {
       .Case<LinearCrossEntropyOp, LinearCrossEntropyGradInputOp, LinearCrossEntropyGradWeightOp>(
           [](auto) { return KernelFamily::linear_cross_entropy; })
       .Case<GlobalNormOp, SumSquaresOp>([](auto) { return KernelFamily::global_norm; })
+      .Case([](SliceOp) { return KernelFamily::slice; })
+      .Case([](ConcatOp) { return KernelFamily::concat; })
+      .Case([](SignBitsOp) { return KernelFamily::sign_bits; })
+      .Case([](MaskedOp) { return KernelFamily::masked; })
       .Case<RowReductionOpInterface>([](auto) { return KernelFamily::row_reduce; })
       .Case<ColumnReductionOpInterface>([](auto) { return KernelFamily::col_reduce; })
       .Case<ElementwiseOpInterface>([](auto) { return KernelFamily::map; })
@@ -86,6 +90,7 @@ public:
   /// Forms the kernels of the block; returns how many of each family.
   std::map<std::string, int64_t> run() {
     splitCommittedConstants();
+    splitWeights();
     for (Operation &op : block)
       if (std::optional<KernelFamily> family = familyOf(&op)) {
         place(&op, *family);
@@ -116,6 +121,20 @@ private:
       else
         commit.getValueMutable().assign(
             OpBuilder(commit).clone(*constant.getOperation())->getResult(0));
+    }
+  }
+
+  /// A weight that is put together of parameters is so for each reader anew: kept from the forward
+  /// to the backward, all of them would take as much memory as the model.
+  void splitWeights() {
+    for (auto concat : llvm::make_early_inc_range(block.getOps<ConcatOp>())) {
+      if (concat->hasOneUse() || concat->use_empty() ||
+          !llvm::all_of(concat.getInputs(),
+                        [](Value input) { return input.getDefiningOp<ReadOp>() != nullptr; }))
+        continue;
+      for (OpOperand &use : llvm::make_early_inc_range(concat->getUses()))
+        use.set(OpBuilder(use.getOwner()).clone(*concat.getOperation())->getResult(0));
+      concat.erase();
     }
   }
 

@@ -87,6 +87,9 @@ public:
       if (bad)
         return failure();
     }
+    for (auto concat : llvm::make_early_inc_range(block.getOps<ConcatOp>()))
+      if (concat.use_empty())
+        concat.erase();
     for (auto read : llvm::make_early_inc_range(block.getOps<ReadOp>()))
       if (read.use_empty())
         read.erase();
@@ -133,7 +136,15 @@ private:
           if (isTokenIndexed(rope.getInput()))
             lower(rope.getResult());
         })
-        .Case<CastOp, EmbeddingGradOp, SumSquaresOp, GlobalNormOp>([](auto) {})
+        .Case<SliceOp, MaskedOp>([&](auto part) {
+          if (isTokenIndexed(part.getInput()))
+            lower(part.getResult());
+        })
+        .Case([&](ConcatOp concat) {
+          if (unify(op->getOpOperands()))
+            lower(concat.getResult());
+        })
+        .Case<CastOp, EmbeddingGradOp, SumSquaresOp, GlobalNormOp, SignBitsOp>([](auto) {})
         .Case<ElementwiseOpInterface, RowReductionOpInterface>(
             [&](auto stream) { lowerStream(stream); })
         .Case([&](ColumnReductionOpInterface columns) { unify(elementOperands(columns)); })
@@ -224,6 +235,8 @@ private:
   void readWeight(OpOperand &use) {
     if (elementOf(use.get()) == weights.compute)
       return;
+    if (auto concat = use.get().getDefiningOp<ConcatOp>())
+      return putTogether(use, concat);
     auto read = use.get().getDefiningOp<ReadOp>();
     ParameterOp parameter = read ? weights.lookup(read) : ParameterOp();
     Source source = parameter ? weights.sourceOf(parameter) : Source::cast;
@@ -241,6 +254,21 @@ private:
     if (loss)
       shared = value;
     use.set(value);
+  }
+
+  /// A weight of several parameters, for one product, in the compute dtype: of shadows where they
+  /// are trained.
+  void putTogether(OpOperand &use, ConcatOp concat) {
+    OpBuilder builder(use.getOwner());
+    auto copy = cast<ConcatOp>(builder.clone(*concat));
+    copy.getResult().setType(concat.getType().clone(weights.compute));
+    for (OpOperand &part : copy->getOpOperands()) {
+      auto read = part.get().getDefiningOp<ReadOp>();
+      ParameterOp parameter = read ? weights.lookup(read) : ParameterOp();
+      if (parameter && weights.sourceOf(parameter) == Source::shadow)
+        readShadow(part, read, parameter);
+    }
+    use.set(copy);
   }
 
   void readShadow(OpOperand &use, ReadOp read, ParameterOp master) {

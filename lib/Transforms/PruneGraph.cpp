@@ -1,7 +1,9 @@
 //===- PruneGraph.cpp - ft-prune-graph ------------------------------------===//
-// Demand-driven removal: what no commit and no returned value needs, goes.
+// Demand-driven removal: what no commit and no returned value needs, goes, and of what is needed in
+// part only that part stays.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
+#include "Parts.h"
 #include "ftc/Analysis/Report.h"
 #include "ftc/Transforms/Passes.h"
 
@@ -27,6 +29,11 @@ static bool isWeightGradient(Operation *op) {
       .Case([](MatmulOp matmul) { return matmul.getTransposeLhs(); })
       .Case<EmbeddingGradOp, RMSNormWeightGradOp, SumRowsOp, LinearCrossEntropyGradWeightOp>(
           [](auto) { return true; })
+      // Of a weight that is put together.
+      .Case([](SliceOp slice) {
+        auto matmul = slice.getInput().getDefiningOp<MatmulOp>();
+        return matmul && matmul.getTransposeLhs();
+      })
       .Default(false);
 }
 
@@ -47,7 +54,7 @@ static int64_t savedBytes(Block &block) {
   for (Operation &op : block) {
     if (&op == boundary)
       break;
-    if (isa<ReadOp, RunValueOp>(op))
+    if (isOfParameters(&op))
       continue;
     for (Value result : op.getResults()) {
       bool saved = llvm::any_of(result.getUsers(), [&](Operation *user) {
@@ -61,6 +68,38 @@ static int64_t savedBytes(Block &block) {
 }
 
 namespace {
+/// How far the backward goes: its gradients by kind, and where the last one that stays is.
+struct Reach {
+  int64_t weights = 0, inputs = 0, weightsKept = 0, inputsKept = 0;
+  std::string last;          ///< site of the last gradient that stays
+  bool droppedBelow = false; ///< gradients behind that
+
+  void note(Operation *op, bool weight, bool kept) {
+    // A part belongs to the product that it is taken from.
+    if (isa<SliceOp>(op))
+      return;
+    ++(weight ? weights : inputs);
+    droppedBelow |= !kept;
+    if (!kept)
+      return;
+    ++(weight ? weightsKept : inputsKept);
+    if (StringRef site = getSite(op); site != last) {
+      last = site.str();
+      droppedBelow = false;
+    }
+  }
+
+  /// A sentence; empty where there is no backward.
+  std::string describe() const {
+    if (weights + inputs == 0 || last.empty())
+      return "";
+    return llvm::formatv("gradients of {0} of {1} weights and of {2} of {3} inputs stay; the last "
+                         "is at {4}{5}",
+                         weightsKept, weights, inputsKept, inputs, last,
+                         droppedBelow ? ", below which nothing is trained" : "");
+  }
+};
+
 struct PruneGraphPass : ft::impl::PruneGraphBase<PruneGraphPass> {
   using ft::impl::PruneGraphBase<PruneGraphPass>::PruneGraphBase;
 
@@ -71,26 +110,9 @@ struct PruneGraphPass : ft::impl::PruneGraphBase<PruneGraphPass> {
       return observer.commit(getOperation());
     }
     std::map<std::string, int64_t> kinds;
-    for (auto function : getOperation().getOps<func::FuncOp>()) {
-      if (!function.getBody().hasOneBlock())
-        continue; // a declaration, or none of ours
-      Block &block = function.getBody().front();
-      int64_t savedBefore = savedBytes(block);
-      Dropped dropped = prune(block, observer, kinds);
-      if (dropped.ops == 0)
-        continue;
-      int64_t spared = savedBefore - savedBytes(block);
-      std::string name = function.getName().str();
-      observer.count(name + ".ops_removed", dropped.ops);
-      observer.count(name + ".weight_gradients_removed", dropped.weightGradients);
-      observer.count(name + ".weight_gradient_bytes", dropped.weightGradientBytes);
-      observer.count(name + ".saved_bytes_spared", spared);
-      observer.remark(llvm::formatv(
-          "{0}: dropped {1} weight gradients ({2}) and {3} other ops; the backward no longer "
-          "reads {4} of forward values",
-          name, dropped.weightGradients, formatBytes(dropped.weightGradientBytes),
-          dropped.ops - dropped.weightGradients, formatBytes(spared)));
-    }
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (function.getBody().hasOneBlock()) // else a declaration, or none of ours
+        pruneFunction(function, observer, kinds);
     for (const auto &[kind, count] : kinds)
       observer.count("removed." + kind, count);
     observer.commit(getOperation());
@@ -100,8 +122,47 @@ struct PruneGraphPass : ft::impl::PruneGraphBase<PruneGraphPass> {
     int64_t ops = 0, weightGradients = 0, weightGradientBytes = 0;
   };
 
+  static void pruneFunction(func::FuncOp function, Observer &observer,
+                            std::map<std::string, int64_t> &kinds) {
+    Block &block = function.getBody().front();
+    int64_t savedBefore = savedBytes(block);
+    Reach reach;
+    Dropped dropped = prune(block, observer, kinds, reach);
+    Narrowed narrowed;
+    narrowGradients(block, observer, narrowed);
+    keepLess(block, observer, narrowed);
+    if (dropped.ops == 0 && narrowed.gradients == 0 && narrowed.standIns == 0)
+      return;
+    int64_t spared = savedBefore - savedBytes(block);
+    std::string name = function.getName().str();
+    observer.count(name + ".ops_removed", dropped.ops);
+    observer.count(name + ".weight_gradients_removed", dropped.weightGradients);
+    observer.count(name + ".weight_gradient_bytes", dropped.weightGradientBytes);
+    observer.count(name + ".saved_bytes_spared", spared);
+    observer.remark(llvm::formatv(
+        "{0}: dropped {1} weight gradients ({2}) and {3} other ops; the backward no longer "
+        "reads {4} of forward values",
+        name, dropped.weightGradients, formatBytes(dropped.weightGradientBytes),
+        dropped.ops - dropped.weightGradients, formatBytes(spared)));
+    if (std::string shape = reach.describe(); !shape.empty())
+      observer.remark(name + ": " + shape);
+    if (narrowed.gradients > 0) {
+      observer.count(name + ".gradients_in_part", narrowed.gradients);
+      observer.count(name + ".gradient_flops_spared", narrowed.flopsSpared);
+    }
+    if (narrowed.standIns > 0) {
+      observer.count(name + ".stand_ins", narrowed.standIns);
+      observer.count(name + ".stand_in_bytes_spared", narrowed.savedBytesSpared);
+      observer.remark(llvm::formatv("{0}: for {1} forward values less than the whole value is "
+                                    "kept, {2} less",
+                                    name, narrowed.standIns,
+                                    formatBytes(narrowed.savedBytesSpared)));
+    }
+  }
+
   /// Marks from the roots, then erases from the end, users before producers.
-  static Dropped prune(Block &block, Observer &observer, std::map<std::string, int64_t> &kinds) {
+  static Dropped prune(Block &block, Observer &observer, std::map<std::string, int64_t> &kinds,
+                       Reach &reach) {
     llvm::DenseSet<Operation *> demanded;
     SmallVector<Operation *> worklist;
     auto demand = [&](Operation *op) {
@@ -117,7 +178,8 @@ struct PruneGraphPass : ft::impl::PruneGraphBase<PruneGraphPass> {
       for (Value operand : op->getOperands())
         demand(operand.getDefiningOp());
     }
-    observe(block, demanded, observer);
+    observe(block, demanded, observer, reach);
+    observeForward(block, demanded, observer);
     Dropped dropped;
     for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
       if (demanded.contains(&op))
@@ -134,8 +196,8 @@ struct PruneGraphPass : ft::impl::PruneGraphBase<PruneGraphPass> {
   }
 
   /// Which gradients of each layer with weights stay, and why.
-  static void observe(Block &block, const llvm::DenseSet<Operation *> &demanded,
-                      Observer &observer) {
+  static void observe(Block &block, const llvm::DenseSet<Operation *> &demanded, Observer &observer,
+                      Reach &reach) {
     auto boundaries = block.getOps<BoundaryOp>();
     if (boundaries.empty())
       return;
@@ -145,10 +207,11 @@ struct PruneGraphPass : ft::impl::PruneGraphBase<PruneGraphPass> {
       if ((!weight && !input) || getSite(op).empty())
         continue;
       bool kept = demanded.contains(op);
+      reach.note(op, weight, kept);
       StringRef why = weight
                           ? (kept ? "the weight is trained" : "the weight is frozen")
                           : (kept ? "a trained tensor below needs it" : "nothing below is trained");
-      Candidate candidate{weight ? "gradient of the weight" : "gradient of the input",
+      Candidate candidate{nameOf(op, weight),
                           why.str(),
                           kept,
                           {{"bytes", ft::tensorBytes(op->getResult(0).getType())}}};
@@ -158,6 +221,33 @@ struct PruneGraphPass : ft::impl::PruneGraphBase<PruneGraphPass> {
     }
     for (auto &[site, candidates] : sites)
       observer.decide("which gradients of this layer stay", site, std::move(candidates));
+  }
+
+  static std::string nameOf(Operation *op, bool weight) {
+    if (auto slice = dyn_cast<SliceOp>(op))
+      return llvm::formatv("gradient of {0} {1} to {2} of the weight",
+                           slice.getDimension() == 0 ? "rows" : "columns", slice.getOffset(),
+                           slice.getEnd());
+    return weight ? "gradient of the weight" : "gradient of the input";
+  }
+
+  /// What of the forward is left out: layers above the last value that is used.
+  static void observeForward(Block &block, const llvm::DenseSet<Operation *> &demanded,
+                             Observer &observer) {
+    for (Operation &op : block) {
+      if (isa<BoundaryOp>(op))
+        return;
+      auto costed = dyn_cast<CostOpInterface>(op);
+      if (demanded.contains(&op) || !costed || getSite(&op).empty())
+        continue;
+      observer.decide("is this layer computed", getSite(&op),
+                      {{"computed",
+                        "no loss, gradient or commit needs its result",
+                        false,
+                        {{"bytes", ft::tensorBytes(op.getResult(0).getType())},
+                         {"FLOP", costed.getCost().flops}}},
+                       {"left out", "", true, {}}});
+    }
   }
 };
 } // namespace

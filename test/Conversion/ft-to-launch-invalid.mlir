@@ -352,3 +352,55 @@ func.func @update(%run: !ft.run) {
   }
   return
 }
+
+// -----
+
+ft.parameter @w : tensor<4x4xf32> role(accumulator) storage(dense<f32>) init("zeros")
+func.func @update(%run: !ft.run) {
+  %w = ft.read @w : tensor<4x4xf32>
+  // expected-error@+1 {{'ft.kernel' op has a body that is none of family slice}}
+  %0 = ft.kernel slice site("s") (%a = %w : tensor<4x4xf32>) -> (tensor<4x4xf32>) {
+    %s = ft.silu %a : tensor<4x4xf32>
+    ft.yield %s : tensor<4x4xf32>
+  }
+  return
+}
+
+// -----
+
+ft.parameter @w : tensor<4x4xf32> role(accumulator) storage(dense<f32>) init("zeros")
+func.func @update(%run: !ft.run) {
+  %w = ft.read @w : tensor<4x4xf32>
+  // expected-error@+1 {{'ft.kernel' op has a body that is none of family concat}}
+  %0 = ft.kernel concat site("s") (%a = %w : tensor<4x4xf32>) -> (tensor<4x4xf32>) {
+    %s = ft.silu %a : tensor<4x4xf32>
+    ft.yield %s : tensor<4x4xf32>
+  }
+  return
+}
+
+// -----
+
+ft.parameter @w : tensor<4x4xf32> role(accumulator) storage(dense<f32>) init("zeros")
+func.func @update(%run: !ft.run) {
+  %w = ft.read @w : tensor<4x4xf32>
+  // expected-error@+1 {{'ft.kernel' op has a body that is none of family sign_bits}}
+  %0 = ft.kernel sign_bits site("s") (%a = %w : tensor<4x4xf32>) -> (tensor<4x4xf32>) {
+    %s = ft.silu %a : tensor<4x4xf32>
+    ft.yield %s : tensor<4x4xf32>
+  }
+  return
+}
+
+// -----
+
+ft.parameter @w : tensor<4x4xf32> role(accumulator) storage(dense<f32>) init("zeros")
+func.func @update(%run: !ft.run) {
+  %w = ft.read @w : tensor<4x4xf32>
+  // expected-error@+1 {{'ft.kernel' op has a body that is none of family masked}}
+  %0 = ft.kernel masked site("s") (%a = %w : tensor<4x4xf32>) -> (tensor<4x4xf32>) {
+    %s = ft.silu %a : tensor<4x4xf32>
+    ft.yield %s : tensor<4x4xf32>
+  }
+  return
+}

@@ -399,3 +399,25 @@ func.func @blocks(%x: tensor<8x4xf32>) -> tensor<8x4xf32> {
 ^bb1:
   return %0 : tensor<8x4xf32>
 }
+
+ft.parameter @frozen : tensor<3x4xf32> role(base) storage(dense<f32>) init("file")
+ft.parameter @trained : tensor<1x4xf32> role(trainable) storage(dense<f32>) init("zeros")
+
+// A weight of two parameters is put together for each product, and lives no longer than that.
+// CHECK-LABEL: func.func @weight(
+// CHECK: %[[w:.*]] = ft.kernel concat site("w")
+// CHECK: %[[y:.*]] = ft.kernel gemm site("y") ({{.*}}, %{{.*}} = %[[w]] :
+// CHECK: ft.kernel map
+// CHECK: %[[again:.*]] = ft.kernel concat site("w")
+// CHECK: ft.kernel gemm site("y") ({{.*}}, %{{.*}} = %[[again]] :
+// CHECK-NOT: ft.kernel concat
+// CHECK: return
+func.func @weight(%x: tensor<8x4xf32>) -> tensor<8x4xf32> {
+  %f = ft.read @frozen : tensor<3x4xf32>
+  %t = ft.read @trained : tensor<1x4xf32>
+  %w = ft.concat %f, %t along 0 site("w") : (tensor<3x4xf32>, tensor<1x4xf32>) -> tensor<4x4xf32>
+  %y = ft.linear %x, %w site("y") : tensor<8x4xf32>, tensor<4x4xf32>
+  %s = ft.silu %y : tensor<8x4xf32>
+  %d = ft.matmul %s, %w site("y") : tensor<8x4xf32>, tensor<4x4xf32>
+  return %d : tensor<8x4xf32>
+}

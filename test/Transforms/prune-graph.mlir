@@ -89,7 +89,7 @@
 
 //===-- Forward work above the last value used ----------------------------===//
 
-// FORWARD: {pass = "ft-prune-graph", remarks = ["f: dropped 0 weight gradients (0 B) and 3 other ops; the backward no longer reads 0 B of forward values",
+// FORWARD: pass = "ft-prune-graph", remarks = ["f: dropped 0 weight gradients (0 B) and 3 other ops; the backward no longer reads 0 B of forward values",
 // FORWARD-LABEL: func.func @f(
 // FORWARD-SAME: %[[x:.*]]: tensor<8x4xf32>) -> tensor<8x4xf32> {
 // FORWARD-NEXT: %[[silu:.*]] = ft.silu %[[x]]

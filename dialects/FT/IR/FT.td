@@ -8,5 +8,6 @@
 include "dialects/FT/IR/FTStateOps.td"
 include "dialects/FT/IR/FTElementwiseOps.td"
 include "dialects/FT/IR/FTTensorOps.td"
+include "dialects/FT/IR/FTPartOps.td"
 
 #endif

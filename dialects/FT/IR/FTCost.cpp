@@ -101,3 +101,9 @@ template <typename Op> static Cost crossEntropyCost(Op op, int64_t products) {
 Cost LinearCrossEntropyOp::getCost() { return crossEntropyCost(*this, 1); }
 Cost LinearCrossEntropyGradInputOp::getCost() { return crossEntropyCost(*this, 2); }
 Cost LinearCrossEntropyGradWeightOp::getCost() { return crossEntropyCost(*this, 2); }
+
+// A slice reads no more than it takes.
+Cost SliceOp::getCost() { return {0, 2 * ft::tensorBytes(getType())}; }
+Cost ConcatOp::getCost() { return {0, trafficOf(*this)}; }
+Cost SignBitsOp::getCost() { return elementwiseCost(*this, 1); }
+Cost MaskedOp::getCost() { return elementwiseCost(*this, 1); }

@@ -85,6 +85,19 @@ void SiluGradOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalar
   results.push_back(e.mul(grad, slope));
 }
 
+void ReluOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
+                         SmallVectorImpl<Value> &results) {
+  Expr e{builder, loc, scalarOf(getResult())};
+  results.push_back(arith::MaximumFOp::create(builder, loc, scalars[0], e.constant(0.0)));
+}
+
+void ReluGradOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
+                             SmallVectorImpl<Value> &results) {
+  Value zero = Expr{builder, loc, scalarOf(getResult())}.constant(0.0);
+  Value positive = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OGT, scalars[1], zero);
+  results.push_back(arith::SelectOp::create(builder, loc, positive, scalars[0], zero));
+}
+
 void BiasAddOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
                             SmallVectorImpl<Value> &results) {
   results.push_back(Expr{builder, loc, scalarOf(getResult())}.add(scalars[0], scalars[1]));
@@ -193,6 +206,8 @@ void MulOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult()
 void ConstantOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "cst"); }
 void ScaleOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "scaled"); }
 void CastOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "cast"); }
+void ReluOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "relu"); }
+void ReluGradOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "d_relu"); }
 void SiluOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "silu"); }
 void SiluGradOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "d_silu"); }
 void BiasAddOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "biased"); }

@@ -84,6 +84,28 @@ def FT_SiluGradOp : FT_ElementwiseOp<"silu_grad", [SameOperandsAndResultType]> {
   let assemblyFormat = "$grad `,` $input `:` type($result) attr-dict";
 }
 
+def FT_ReluOp : FT_ElementwiseOp<"relu", [SameOperandsAndResultType, FT_Grad]> {
+  let summary = "max(x, 0)";
+  let description = [{
+    Elementwise; what is no number stays none. The backward needs no more than the signs of the result,
+    and `ft-prune-graph` keeps no more where nobody else reads it: `ft.sign_bits`, `ft.masked`.
+  }];
+  let arguments = (ins FT_Tensor:$input);
+  let results = (outs FT_Tensor:$result);
+  let assemblyFormat = "$input `:` type($result) attr-dict";
+}
+
+def FT_ReluGradOp : FT_ElementwiseOp<"relu_grad", [SameOperandsAndResultType]> {
+  let summary = "grad where x > 0, else 0";
+  let description = [{
+    The gradient of `ft.relu` with respect to its input; `grad` is the gradient of its result, x the
+    result itself or the input, which are positive at the same elements.
+  }];
+  let arguments = (ins FT_Tensor:$grad, FT_Tensor:$output);
+  let results = (outs FT_Tensor:$result);
+  let assemblyFormat = "$grad `,` $output `:` type($result) attr-dict";
+}
+
 def FT_BiasAddOp : FT_ElementwiseOp<"bias_add", [AllTypesMatch<["input", "result"]>, FT_Grad]> {
   let summary = "Adds a vector to every row";
   let description = [{

@@ -37,6 +37,13 @@ void SiluOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
   operandGrads.push_back(SiluGradOp::create(builder, getLoc(), resultGrads[0], getInput()));
 }
 
+void ReluOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
+                           SmallVectorImpl<Value> &operandGrads) {
+  Value grad = resultGrads[0];
+  operandGrads.push_back(ReluGradOp::create(builder, getLoc(), grad,
+                                            FTC_MUTATE("relu-at-its-gradient", getResult(), grad)));
+}
+
 void BiasAddOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
                               SmallVectorImpl<Value> &operandGrads) {
   StringRef site = "bias";
@@ -129,4 +136,48 @@ void LinearCrossEntropyOp::buildGradient(OpBuilder &builder, ValueRange resultGr
                            builder, getLoc(), getHidden(), getWeight(), getLabels(), getSegments(),
                            getInvItems(), resultGrads[0], /*element=*/TypeAttr(), getSiteAttr()),
                        Value(), Value(), Value()});
+}
+
+//===-- Parts and signs ---------------------------------------------------===//
+
+// What a slice leaves out has no gradient.
+void SliceOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
+                            SmallVectorImpl<Value> &operandGrads) {
+  RankedTensorType whole = getInput().getType();
+  SmallVector<Value> parts;
+  auto zeros = [&](int64_t size) {
+    if (size == 0)
+      return;
+    SmallVector<int64_t> shape(whole.getShape());
+    shape[getDimension()] = size;
+    parts.push_back(ConstantOp::create(builder, getLoc(),
+                                       RankedTensorType::get(shape, whole.getElementType()),
+                                       builder.getF64FloatAttr(0.0)));
+  };
+  zeros(getOffset());
+  parts.push_back(resultGrads[0]);
+  zeros(whole.getDimSize(getDimension()) - getEnd());
+  operandGrads.push_back(
+      ConcatOp::create(builder, getLoc(), whole, parts, getDimension(), getSite()));
+}
+
+void ConcatOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
+                             SmallVectorImpl<Value> &operandGrads) {
+  int64_t offset = 0;
+  for (Value input : getInputs()) {
+    auto type = cast<RankedTensorType>(input.getType());
+    int64_t size = type.getDimSize(getDimension());
+    Value grad =
+        SliceOp::create(builder, getLoc(), resultGrads[0], getDimension(), offset, size, getSite());
+    if (grad.getType() != type)
+      grad = CastOp::create(builder, getLoc(), type, grad);
+    operandGrads.push_back(grad);
+    offset += size;
+  }
+}
+
+void MaskedOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
+                             SmallVectorImpl<Value> &operandGrads) {
+  operandGrads.append(
+      {MaskedOp::create(builder, getLoc(), resultGrads[0], getBits(), getSite()), Value()});
 }

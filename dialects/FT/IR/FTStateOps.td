@@ -139,7 +139,7 @@ def FT_KernelOp : FT_Op<"kernel", [IsolatedFromAbove, RecursiveMemoryEffects,
   }];
   let arguments = (ins FT_KernelFamilyAttr:$family, StrAttr:$site,
                        Variadic<AnyType>:$inputs);
-  let results = (outs Variadic<FT_Tensor>:$outputs);
+  let results = (outs Variadic<FT_Value>:$outputs);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
@@ -152,7 +152,7 @@ def FT_YieldOp : FT_Op<"yield", [Pure, Terminator, ReturnLike,
     Ends the region of an `ft.bypass` (one value) or an `ft.kernel` (one value per result). Anywhere
     else it is an error.
   }];
-  let arguments = (ins Variadic<FT_Tensor>:$values);
+  let arguments = (ins Variadic<FT_Value>:$values);
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
 }
 

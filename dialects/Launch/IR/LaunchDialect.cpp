@@ -287,6 +287,9 @@ static bool hasRowGrid(Family family) {
   case Family::embedding:
   case Family::attention_delta:
   case Family::cross_entropy:
+  case Family::columns:
+  case Family::sign_bits:
+  case Family::masked:
     return true;
   default:
     return false;

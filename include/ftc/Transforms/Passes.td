@@ -50,8 +50,15 @@ def PruneGraph : Pass<"ft-prune-graph", "mlir::ModuleOp"> {
     Demand starts at commits and returned values and spreads to everything that a demanded op reads;
     what is not demanded is erased. Gradients of frozen weights, what only they used, the backward
     below the lowest trainable tensor, and forward work above the last value used all go by this one
-    rule. Reports how many weight gradients went and how many bytes of forward values the backward
-    no longer reads. Nothing is an error: what cannot be pruned stays.
+    rule.
+
+    What is demanded in part is computed and kept in part. A product of which only slices are read
+    (`ft.slice`: the gradient of a weight that is partly trained) is computed of slices of a factor. A
+    forward value of which the backward reads slices, or signs for `ft.relu_grad`, is kept as these,
+    taken in the forward, where they are smaller together and nobody else reads the whole.
+
+    Reports which gradients stay and why, where the backward ends, and how many bytes of forward values
+    the backward no longer reads. Nothing is an error: what cannot be pruned stays.
   }];
   let options = [Option<"off", "off", "bool", "false",
                         "Leave the graph as it is, with a report that says so">];
@@ -105,7 +112,8 @@ def FormKernels : Pass<"ft-form-kernels", "mlir::ModuleOp"> {
     Every value op moves into an `ft.kernel`. Elementwise chains are one `map`; a norm takes in the
     elementwise ops that make its input and those that use its result; a product takes in the
     addition behind it; the gradients of attention with respect to keys and values are one kernel;
-    so is cross-entropy with its gradients. Ops are grouped by the interfaces that they implement,
+    so is cross-entropy with its gradients. A weight that is put together of parameters is so for each
+    reader anew. Ops are grouped by the interfaces that they implement,
     whatever their dialect. An op that nobody reads has a kernel too: to remove it is another pass's
     work. A function of several blocks is left alone, which is no error here.
   }];

@@ -108,6 +108,9 @@ mlir::LogicalResult lowerColReduce(LoweredKernel &, mlir::ModuleOp, int64_t nati
 mlir::LogicalResult lowerRope(LoweredKernel &, mlir::ModuleOp, int64_t nativeLanes);
 mlir::LogicalResult lowerEmbedding(LoweredKernel &, mlir::ModuleOp, int64_t nativeLanes);
 mlir::LogicalResult lowerEmbeddingGrad(LoweredKernel &, mlir::ModuleOp, int64_t nativeLanes);
+mlir::LogicalResult lowerColumns(LoweredKernel &, mlir::ModuleOp, int64_t nativeLanes);
+mlir::LogicalResult lowerSignBits(LoweredKernel &, mlir::ModuleOp, int64_t nativeLanes);
+mlir::LogicalResult lowerMasked(LoweredKernel &, mlir::ModuleOp, int64_t nativeLanes);
 mlir::LogicalResult lowerCrossEntropy(LoweredKernel &, mlir::ModuleOp, int64_t nativeLanes);
 mlir::LogicalResult lowerAttentionDelta(LoweredKernel &, mlir::ModuleOp, int64_t nativeLanes);
 mlir::LogicalResult lowerAttention(LoweredKernel &, mlir::ModuleOp, int64_t nativeLanes);

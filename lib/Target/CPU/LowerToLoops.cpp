@@ -41,6 +41,12 @@ static LowerFn getLowering(Family family) {
     return lowerAttentionGradKeyValue;
   case Family::cross_entropy:
     return lowerCrossEntropy;
+  case Family::columns:
+    return lowerColumns;
+  case Family::sign_bits:
+    return lowerSignBits;
+  case Family::masked:
+    return lowerMasked;
   }
   llvm_unreachable("a family without a case");
 }

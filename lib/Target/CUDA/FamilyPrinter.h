@@ -92,6 +92,13 @@ private:
   mlir::LogicalResult printEmbeddingGrad();
   mlir::LogicalResult printCrossEntropy();
 
+  // PartKernels.cpp
+  mlir::LogicalResult printColumns();
+  mlir::LogicalResult printSignBits();
+  mlir::LogicalResult printMasked();
+  /// As many words of bits in an argument as the columns of the first need.
+  mlir::LogicalResult expectWords(unsigned bits);
+
   // AttentionKernels.cpp
   mlir::LogicalResult printAttention();
   mlir::LogicalResult printAttentionDelta();

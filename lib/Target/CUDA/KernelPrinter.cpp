@@ -207,6 +207,12 @@ LogicalResult FamilyPrinter::printFamily() {
     return printAttention();
   case Family::attention_delta:
     return printAttentionDelta();
+  case Family::columns:
+    return printColumns();
+  case Family::sign_bits:
+    return printSignBits();
+  case Family::masked:
+    return printMasked();
   case Family::gemm:
     break;
   }

@@ -126,3 +126,20 @@ func.func @scaled_product(%x: tensor<4x2xbf16>, %y: tensor<4x3xbf16>) -> (tensor
   %3 = ft.matmul %2, %y transpose_lhs site("v") to f32 : tensor<4x2xbf16>, tensor<4x3xbf16>
   return %1, %3 : tensor<2x3xf32>, tensor<2x3xf32>
 }
+
+// All of a matrix is the matrix, one matrix put together is itself, and a slice of what was put together
+// is what went in.
+// CHECK-LABEL: func.func @parts(
+// CHECK-SAME: %[[x:.*]]: tensor<4x2xf32>, %[[y:.*]]: tensor<4x3xf32>)
+func.func @parts(%x: tensor<4x2xf32>, %y: tensor<4x3xf32>)
+    -> (tensor<4x2xf32>, tensor<4x2xf32>, tensor<4x3xf32>, tensor<4x2xf32>) {
+  // CHECK-NEXT: %[[both:.*]] = ft.concat %[[x]], %[[y]] along 1
+  // CHECK-NEXT: %[[other:.*]] = ft.slice %[[both]] along 1 from 1
+  // CHECK-NEXT: return %[[x]], %[[x]], %[[y]], %[[other]]
+  %0 = ft.slice %x along 0 from 0 site("s") : tensor<4x2xf32> -> tensor<4x2xf32>
+  %1 = ft.concat %x along 0 site("s") : (tensor<4x2xf32>) -> tensor<4x2xf32>
+  %2 = ft.concat %x, %y along 1 site("s") : (tensor<4x2xf32>, tensor<4x3xf32>) -> tensor<4x5xf32>
+  %3 = ft.slice %2 along 1 from 2 site("s") : tensor<4x5xf32> -> tensor<4x3xf32>
+  %4 = ft.slice %2 along 1 from 1 site("s") : tensor<4x5xf32> -> tensor<4x2xf32>
+  return %0, %1, %3, %4 : tensor<4x2xf32>, tensor<4x2xf32>, tensor<4x3xf32>, tensor<4x2xf32>
+}

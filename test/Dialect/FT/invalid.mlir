@@ -696,3 +696,83 @@ ft.parameter @p.shadow : tensor<2xbf16> role(shadow) storage(dense<bf16>) init("
 ft.parameter @p : tensor<3xf32> role(trainable) storage(dense<f32>) init("zeros")
 // expected-error @+1 {{'ft.parameter' op is the shadow of @p, which is no trainable parameter of its shape}}
 ft.parameter @p.shadow : tensor<2xbf16> role(shadow) storage(dense<bf16>) init("master")
+
+// -----
+
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{'ft.slice' op goes along dimension 2 of a matrix; expected 0 or 1}}
+  %0 = ft.slice %x along 2 from 0 site("s") : tensor<4x8xf32> -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{'ft.slice' op takes 3 from 2 on of 4 rows}}
+  %0 = ft.slice %x along 0 from 2 site("s") : tensor<4x8xf32> -> tensor<3x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{'ft.slice' op takes 2 from -1 on of 8 columns}}
+  %0 = ft.slice %x along 1 from -1 site("s") : tensor<4x8xf32> -> tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{'ft.slice' op takes 'tensor<2x4xf32>' out of 'tensor<4x8xf32>'}}
+  %0 = ft.slice %x along 1 from 0 site("s") : tensor<4x8xf32> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{'ft.slice' op takes 'tensor<4x4xbf16>' out of 'tensor<4x8xf32>'}}
+  %0 = ft.slice %x along 1 from 0 site("s") : tensor<4x8xf32> -> tensor<4x4xbf16>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x8xf32>, %y: tensor<4x3xf32>) {
+  // expected-error @+1 {{'ft.concat' op puts 'tensor<4x3xf32>' into 'tensor<8x8xf32>'}}
+  %0 = ft.concat %x, %y along 0 site("s") : (tensor<4x8xf32>, tensor<4x3xf32>) -> tensor<8x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x8xf32>, %y: tensor<4x3xf32>) {
+  // expected-error @+1 {{'ft.concat' op puts 11 columns into 'tensor<4x12xf32>'}}
+  %0 = ft.concat %x, %y along 1 site("s") : (tensor<4x8xf32>, tensor<4x3xf32>) -> tensor<4x12xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{'ft.concat' op goes along dimension -1 of a matrix; expected 0 or 1}}
+  %0 = ft.concat %x along -1 site("s") : (tensor<4x8xf32>) -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x33xf32>) {
+  // expected-error @+1 {{'ft.sign_bits' op has bits 'tensor<4x1xi32>' for 'tensor<4x33xf32>'; expected 'tensor<4x2xi32>'}}
+  %0 = ft.sign_bits %x site("s") : tensor<4x33xf32> -> tensor<4x1xi32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x8xf32>, %b: tensor<3x1xi32>) {
+  // expected-error @+1 {{'ft.masked' op has bits 'tensor<3x1xi32>' for 'tensor<4x8xf32>'; expected 'tensor<4x1xi32>'}}
+  %0 = ft.masked %x, %b site("s") : tensor<4x8xf32>, tensor<3x1xi32>
+  return
+}

@@ -144,6 +144,10 @@ func.func @elementwise(%x: tensor<4x8xf32>, %y: tensor<4x8xf32>, %b: tensor<8xf3
   %4 = ft.silu %x : tensor<4x8xf32>
   // CHECK-NEXT: %d_silu = ft.silu_grad %[[x]], %[[y]] : tensor<4x8xf32>
   %5 = ft.silu_grad %x, %y : tensor<4x8xf32>
+  // CHECK-NEXT: %relu = ft.relu %[[x]] : tensor<4x8xf32>
+  %relu = ft.relu %x : tensor<4x8xf32>
+  // CHECK-NEXT: %d_relu = ft.relu_grad %[[y]], %relu : tensor<4x8xf32>
+  %d_relu = ft.relu_grad %y, %relu : tensor<4x8xf32>
   // CHECK-NEXT: %biased = ft.bias_add %[[x]], %[[b]] : tensor<4x8xf32>, tensor<8xf32>
   %6 = ft.bias_add %x, %b : tensor<4x8xf32>, tensor<8xf32>
   // CHECK-NEXT: %clip = ft.clip_scale %[[s]], %[[s]] : tensor<f32>
@@ -281,5 +285,21 @@ func.func @loss(%h: tensor<4x8xf32>, %w: tensor<9x8xf32>, %labels: tensor<4xi32>
   %1 = ft.linear_cross_entropy_grad_input %h, %w, %labels, %segments, %inv, %0 site("lm_head") : tensor<4x8xf32>, tensor<9x8xf32>, tensor<4xi32>, !ft.segments<4, 2>, tensor<f32>
   // CHECK-NEXT: %dW_lm_head = ft.linear_cross_entropy_grad_weight %[[h]], %[[w]], %[[labels]], %[[segments]], %[[inv]], %loss site("lm_head") : tensor<4x8xf32>, tensor<9x8xf32>, tensor<4xi32>, !ft.segments<4, 2>, tensor<f32>
   %2 = ft.linear_cross_entropy_grad_weight %h, %w, %labels, %segments, %inv, %0 site("lm_head") : tensor<4x8xf32>, tensor<9x8xf32>, tensor<4xi32>, !ft.segments<4, 2>, tensor<f32>
+  return
+}
+
+//===-- Parts and signs ---------------------------------------------------===//
+
+// CHECK-LABEL: func.func @parts(
+// CHECK-SAME: %[[x:.*]]: tensor<4x8xf32>, %[[y:.*]]: tensor<2x8xbf16>)
+func.func @parts(%x: tensor<4x8xf32>, %y: tensor<2x8xbf16>) {
+  // CHECK-NEXT: %L3_up_proj_part = ft.slice %[[x]] along 1 from 6 site("model.layers.3.mlp.up_proj") : tensor<4x8xf32> -> tensor<4x2xf32>
+  %0 = ft.slice %x along 1 from 6 site("model.layers.3.mlp.up_proj") : tensor<4x8xf32> -> tensor<4x2xf32>
+  // CHECK-NEXT: %L3_weight_whole = ft.concat %[[x]], %[[y]] along 0 site("model.layers.3.mlp.up_proj.weight") : (tensor<4x8xf32>, tensor<2x8xbf16>) -> tensor<6x8xf32>
+  %1 = ft.concat %x, %y along 0 site("model.layers.3.mlp.up_proj.weight") : (tensor<4x8xf32>, tensor<2x8xbf16>) -> tensor<6x8xf32>
+  // CHECK-NEXT: %L3_act_fn_signs = ft.sign_bits %[[x]] site("model.layers.3.mlp.act_fn") : tensor<4x8xf32> -> tensor<4x1xi32>
+  %2 = ft.sign_bits %x site("model.layers.3.mlp.act_fn") : tensor<4x8xf32> -> tensor<4x1xi32>
+  // CHECK-NEXT: %L3_act_fn_masked = ft.masked %[[x]], %L3_act_fn_signs site("model.layers.3.mlp.act_fn") : tensor<4x8xf32>, tensor<4x1xi32>
+  %3 = ft.masked %x, %2 site("model.layers.3.mlp.act_fn") : tensor<4x8xf32>, tensor<4x1xi32>
   return
 }

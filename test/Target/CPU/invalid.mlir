@@ -37,3 +37,14 @@ launch.kernel @k map [#launch.arg<read element memref<?xf32>>,
 
 // expected-error@+1 {{kernel "k" of family attention_grad_key_value has neither has_key nor has_value; expected one}}
 launch.kernel @k attention_grad_key_value [#launch.arg<write whole memref<4x4xf32>>]
+
+// -----
+
+// expected-error@+1 {{kernel "k" of family columns takes 3 columns from 2 on of 4}}
+launch.kernel @k columns [#launch.arg<read element memref<?x4xf32>>, #launch.arg<write element memref<?x3xf32>>]
+  params {first = 2 : i64}
+
+// -----
+
+// expected-error@+1 {{kernel "k" of family sign_bits has argument 1 (bits) of type 'memref<?x1xi32>'; expected memref<?x2xi32> with contiguous columns}}
+launch.kernel @k sign_bits [#launch.arg<read element memref<?x33xf32>>, #launch.arg<write element memref<?x1xi32>>]

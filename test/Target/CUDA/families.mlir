@@ -139,6 +139,25 @@ launch.kernel @gradValue attention_grad_key_value [#launch.arg<read whole memref
     #launch.arg<write whole memref<128x128xbf16>>]
   params {head_dim = 64 : i64, scale = 0.125 : f64, query_tile = 64 : i64, key_tile = 64 : i64, has_key = false, has_value = true}
 
+// CHECK-LABEL: FTC_KERNEL(slice, 256, const float *__restrict__ x0, ftc::bf16 *__restrict__ y0, long long grid) {
+// CHECK:       ftc::columns<256, 128, 16, 8, 40, 0, 16>(block, grid, x0, y0);
+launch.kernel @slice columns [#launch.arg<read element memref<?x40xf32>>, #launch.arg<write element memref<?x16xbf16>>]
+  params {first = 8 : i64}
+
+// CHECK-LABEL: FTC_KERNEL(together,
+// CHECK:       ftc::columns<256, 36, 24, 0, 24, 0, 56>(block, grid, x0, y0);
+// CHECK-NEXT:  ftc::columns<256, 36, 32, 0, 32, 24, 56>(block, grid, x1, y0);
+launch.kernel @together columns [#launch.arg<read element memref<?x24xbf16>>, #launch.arg<read element memref<?x32xbf16>>,
+    #launch.arg<write element memref<?x56xbf16>>] params {first = 0 : i64}
+
+// CHECK-LABEL: FTC_KERNEL(signs,
+// CHECK:       ftc::signBits<256, 85, 70>(block, grid, x, bits);
+launch.kernel @signs sign_bits [#launch.arg<read element memref<?x70xf32>>, #launch.arg<write element memref<?x3xi32>>]
+
+// CHECK-LABEL: FTC_KERNEL(masked,
+// CHECK:       ftc::masked<256, 29, 70>(block, grid, ftc::update(x), bits);
+launch.kernel @masked masked [#launch.arg<readwrite element memref<?x70xf32>>, #launch.arg<read element memref<?x3xi32>>]
+
 // Products are the library's.
 // CHECK-NOT: product
 launch.kernel @product gemm [#launch.arg<read whole memref<2x2xf32>>, #launch.arg<read whole memref<2x2xf32>>,

@@ -31,3 +31,14 @@ launch.kernel @k embedding [#launch.arg<read row memref<?xf32>>, #launch.arg<rea
 launch.kernel @k attention [#launch.arg<read whole memref<64x8192xf32>>, #launch.arg<read whole memref<64x8192xf32>>,
     #launch.arg<read whole memref<64x8192xf32>>, #launch.arg<read whole memref<64xi32>>, #launch.arg<write whole memref<64x8192xf32>>,
     #launch.arg<write whole memref<64x1xf32>>] params {head_dim = 8192 : i64, scale = 1.0 : f64, query_tile = 64 : i64, key_tile = 64 : i64}
+
+// -----
+
+// expected-error @+1 {{'launch.kernel' op takes 3 columns from 2 on of 4}}
+launch.kernel @k columns [#launch.arg<read element memref<?x4xf32>>, #launch.arg<write element memref<?x3xf32>>]
+  params {first = 2 : i64}
+
+// -----
+
+// expected-error @+1 {{'launch.kernel' op has 1 words of bits for 33 columns; expected 2}}
+launch.kernel @k masked [#launch.arg<readwrite element memref<?x33xf32>>, #launch.arg<read element memref<?x1xi32>>]

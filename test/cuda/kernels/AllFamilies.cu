@@ -8,6 +8,7 @@
 #include "ftc/Kernels/CUDA/Dropout.h"
 #include "ftc/Kernels/CUDA/Embedding.h"
 #include "ftc/Kernels/CUDA/Map.h"
+#include "ftc/Kernels/CUDA/Parts.h"
 #include "ftc/Kernels/CUDA/Rope.h"
 #include "ftc/Kernels/CUDA/RowReduce.h"
 
@@ -124,6 +125,19 @@ FTC_KERNEL(rope_bf16_partial, 128, const bf16 *x, bf16 *y, const float *cos, con
            const int *positions, long long grid) {
   ftc::rope<128, 80, 16, 2560, false>(blockIdx.x, grid, ftc::read(x), ftc::write(y), cos, sin,
                                       positions);
+}
+
+FTC_KERNEL(columns_bf16, 256, const bf16 *in, bf16 *out, long long grid) {
+  ftc::columns<256, 2, 1024, 13312, 14336, 0, 1024>(blockIdx.x, grid, in, out);
+}
+FTC_KERNEL(sign_bits_bf16, 256, const bf16 *x, int *bits, long long grid) {
+  ftc::signBits<256, 1, 14336>(blockIdx.x, grid, x, bits);
+}
+FTC_KERNEL(masked_bf16, 256, const bf16 *x, const int *bits, bf16 *y, long long grid) {
+  ftc::masked<256, 1, 14336>(blockIdx.x, grid, ftc::read(x), bits, ftc::write(y));
+}
+FTC_KERNEL(masked_bf16_in_place, 256, bf16 *x, const int *bits, long long grid) {
+  ftc::masked<256, 1, 14336>(blockIdx.x, grid, ftc::update(x), bits);
 }
 
 FTC_KERNEL(embedding_bf16, 256, const int *ids, const bf16 *table, bf16 *out, long long grid) {

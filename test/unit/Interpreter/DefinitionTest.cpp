@@ -45,6 +45,51 @@ TEST(Definition, Elementwise) {
                 matrix(2, 2, {11, 22, 13, 24}));
 }
 
+TEST(Definition, Relu) {
+  StringRef type = "tensor<4xf32>";
+  HostValue x = test::vector({-1, 0, 2, 0.5}), g = test::vector({3, 4, 5, -6});
+  expectResults("%a: tensor<4xf32>", "ft.relu %a : tensor<4xf32>", type, x,
+                test::vector({0, 0, 2, 0.5}));
+  expectResults("%g: tensor<4xf32>, %a: tensor<4xf32>", "ft.relu_grad %g, %a : tensor<4xf32>", type,
+                {g, x}, test::vector({0, 0, 5, -6}));
+}
+
+TEST(Definition, Parts) {
+  HostValue x = matrix(2, 3, {1, 2, 3, 4, 5, 6});
+  expectResults("%x: tensor<2x3xf32>",
+                "ft.slice %x along 0 from 1 site(\"s\") : tensor<2x3xf32> -> tensor<1x3xf32>",
+                {"tensor<1x3xf32>"}, x, matrix(1, 3, {4, 5, 6}));
+  expectResults("%x: tensor<2x3xf32>",
+                "ft.slice %x along 1 from 1 site(\"s\") : tensor<2x3xf32> -> tensor<2x2xf32>",
+                {"tensor<2x2xf32>"}, x, matrix(2, 2, {2, 3, 5, 6}));
+  HostValue y = matrix(1, 3, {7, 8, 9}), z = matrix(2, 1, {7, 8});
+  expectResults("%x: tensor<2x3xf32>, %y: tensor<1x3xf32>",
+                "ft.concat %x, %y along 0 site(\"s\") : (tensor<2x3xf32>, tensor<1x3xf32>) -> "
+                "tensor<3x3xf32>",
+                {"tensor<3x3xf32>"}, {x, y}, matrix(3, 3, {1, 2, 3, 4, 5, 6, 7, 8, 9}));
+  expectResults("%z: tensor<2x1xf32>, %x: tensor<2x3xf32>",
+                "ft.concat %z, %x along 1 site(\"s\") : (tensor<2x1xf32>, tensor<2x3xf32>) -> "
+                "tensor<2x4xf32>",
+                {"tensor<2x4xf32>"}, {z, x}, matrix(2, 4, {7, 1, 2, 3, 8, 4, 5, 6}));
+}
+
+// Columns 0, 2, 31 and 33 are positive: 2^0 + 2^2 + 2^31, which as an i32 is negative, and 2^1.
+TEST(Definition, Signs) {
+  HostValue x = matrix(1, 34, std::vector<double>(34, -1)), bits = matrix(1, 2, {5 - 0x1p31, 2});
+  HostValue ones = matrix(1, 34, std::vector<double>(34, 1)), kept = ones;
+  for (int column : {0, 2, 31, 33})
+    x.data[column] = 0.5;
+  x.data[1] = 0;
+  for (int column = 0; column < 34; ++column)
+    kept.data[column] = x.data[column] > 0;
+  expectResults("%x: tensor<1x34xf32>",
+                "ft.sign_bits %x site(\"s\") : tensor<1x34xf32> -> tensor<1x2xi32>",
+                {"tensor<1x2xi32>"}, x, bits);
+  expectResults("%x: tensor<1x34xf32>, %b: tensor<1x2xi32>",
+                "ft.masked %x, %b site(\"s\") : tensor<1x34xf32>, tensor<1x2xi32>",
+                {"tensor<1x34xf32>"}, {ones, bits}, kept);
+}
+
 TEST(Definition, ClipScale) {
   double inf = std::numeric_limits<double>::infinity();
   auto expectScale = [](double norm, double largest, double expected) {

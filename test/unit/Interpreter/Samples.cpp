@@ -17,12 +17,12 @@ using namespace ftc::ft;
 using namespace ftc::ft::test;
 
 static void addElementwise(std::vector<Sample> &all) {
-  for (StringRef op : {"add", "mul", "silu_grad"})
+  for (StringRef op : {"add", "mul", "silu_grad", "relu_grad"})
     for (StringRef type : {"tensor<3x4xf64>", "tensor<f64>", "tensor<2x3x2xf64>"})
       all.push_back({(op + " " + type).str(),
                      functionOf(llvm::formatv("%a: {0}, %b: {0}", type).str(),
                                 llvm::formatv("ft.{0} %a, %b : {1}", op, type).str(), type)});
-  for (StringRef op : {"scale %a by -0.75", "silu %a"})
+  for (StringRef op : {"scale %a by -0.75", "silu %a", "relu %a"})
     for (StringRef type : {"tensor<3x4xf64>", "tensor<5xf64>"})
       all.push_back({(op + " " + type).str(),
                      functionOf(llvm::formatv("%a: {0}", type).str(),
@@ -247,6 +247,41 @@ static void addTokenOps(std::vector<Sample> &all) {
   }
 }
 
+static void addParts(std::vector<Sample> &all) {
+  auto slice = [&](int64_t dimension, int64_t from, StringRef result) {
+    std::string op =
+        llvm::formatv("ft.slice %x along {0} from {1} site(\"s\") : tensor<4x5xf64> -> {2}",
+                      dimension, from, result);
+    all.push_back({op, functionOf("%x: tensor<4x5xf64>", op, {result})});
+  };
+  slice(0, 0, "tensor<1x5xf64>");
+  slice(0, 1, "tensor<3x5xf64>");
+  slice(1, 2, "tensor<4x2xf64>");
+  slice(1, 0, "tensor<4x5xf64>");
+  StringRef a = "tensor<2x3xf64>", below = "tensor<4x3xf64>", beside = "tensor<2x1xf64>";
+  all.push_back({"concat rows", functionOf(("%a: " + a + ", %b: " + below + ", %c: " + a).str(),
+                                           ("ft.concat %a, %b, %c along 0 site(\"s\") : (" + a +
+                                            ", " + below + ", " + a + ") -> tensor<8x3xf64>")
+                                               .str(),
+                                           {"tensor<8x3xf64>"})});
+  all.push_back({"concat columns", functionOf(("%a: " + a + ", %b: " + beside).str(),
+                                              ("ft.concat %a, %b along 1 site(\"s\") : (" + a +
+                                               ", " + beside + ") -> tensor<2x4xf64>")
+                                                  .str(),
+                                              {"tensor<2x4xf64>"})});
+  // Words that are full and words that are not.
+  for (auto [columns, words] : {std::pair(3, 1), std::pair(32, 1), std::pair(70, 3)}) {
+    std::string x = llvm::formatv("tensor<2x{0}xf64>", columns);
+    std::string bits = llvm::formatv("tensor<2x{0}xi32>", words);
+    all.push_back(
+        {"sign_bits " + x,
+         functionOf("%x: " + x, "ft.sign_bits %x site(\"s\") : " + x + " -> " + bits, {bits})});
+    all.push_back(
+        {"masked " + x, functionOf("%x: " + x + ", %b: " + bits,
+                                   "ft.masked %x, %b site(\"s\") : " + x + ", " + bits, {x})});
+  }
+}
+
 const std::vector<Sample> &test::samples() {
   static const std::vector<Sample> all = [] {
     std::vector<Sample> result;
@@ -254,6 +289,7 @@ const std::vector<Sample> &test::samples() {
     addProducts(result);
     addNorms(result);
     addTokenOps(result);
+    addParts(result);
     return result;
   }();
   return all;
@@ -287,6 +323,15 @@ static HostValue randomIds(int64_t count, int64_t limit, bool labels, uint64_t s
   return ids;
 }
 
+/// Words of 32 bits, each set or not.
+static HostValue randomBits(RankedTensorType type, uint64_t seed) {
+  HostValue bits{SmallVector<int64_t, 2>(type.getShape()),
+                 std::vector<double>(type.getNumElements())};
+  for (size_t i = 0; i < bits.data.size(); ++i)
+    bits.data[i] = std::floor((uniform01(seed, 79, 0, i) - 0.5) * 0x1p32);
+  return bits;
+}
+
 SmallVector<HostValue> test::sampleArguments(const Sample &sample, Program &program,
                                              uint64_t seed) {
   Operation *op = sampledOp(program);
@@ -296,6 +341,8 @@ SmallVector<HostValue> test::sampleArguments(const Sample &sample, Program &prog
       args.push_back(test::segments(segmentsType.getTokens(), sample.cuSeqlens));
     } else if (isa<RunType>(type)) {
       args.push_back(makeRun({{RunField::one_minus_beta2, 0.5 + seed}}));
+    } else if (isa<MaskedOp>(op) && index == 1) {
+      args.push_back(randomBits(cast<RankedTensorType>(type), seed));
     } else if (cast<RankedTensorType>(type).getElementType().isInteger(32)) {
       bool labels = op->getNumOperands() > 2;
       Type table = op->getOperand(labels ? 1 : index + 1).getType();

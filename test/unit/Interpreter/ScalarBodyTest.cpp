@@ -55,6 +55,14 @@ private:
         .Case([&](arith::MinimumFOp) {
           return std::isnan(in(0)) || std::isnan(in(1)) ? NAN : std::min(in(0), in(1));
         })
+        .Case([&](arith::MaximumFOp) {
+          return std::isnan(in(0)) || std::isnan(in(1)) ? NAN : std::max(in(0), in(1));
+        })
+        .Case([&](arith::CmpFOp compare) {
+          EXPECT_EQ(compare.getPredicate(), arith::CmpFPredicate::OGT);
+          return in(0) > in(1);
+        })
+        .Case([&](arith::SelectOp) { return in(0) != 0 ? in(1) : in(2); })
         .Case([&](math::ExpOp) { return std::exp(in(0)); })
         .Case([&](math::SqrtOp) { return std::sqrt(in(0)); })
         .Default([](Operation *other) {

@@ -12,6 +12,11 @@ static const char *const kLlama3 =
     R"("rope_parameters": {"rope_type": "llama3", "rope_theta": 10000.0, "factor": 4.0,
        "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 16})";
 
+static Case changed(Case one, const char *change) {
+  one.change = change;
+  return one;
+}
+
 const std::vector<Case> &ftc::test::allCases() {
   static const std::string biasesAndLlama3 =
       std::string(R"("attention_bias": true, "mlp_bias": true, "num_key_value_heads": 1, )") +
@@ -148,6 +153,41 @@ const std::vector<Case> &ftc::test::allCases() {
        0,
        0,
        "bfloat16"},
+      changed({"relu_lora_qv",
+               R"("intermediate_size": 70)",
+               R"("r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj"])",
+               R"("per_device_train_batch_size": 1, "max_length": 14)",
+               {8, 4}},
+              "relu"),
+      changed({"relu_sliced_lora_o",
+               R"("intermediate_size": 77, "num_key_value_heads": 2)",
+               R"("r": 2, "lora_alpha": 4, "target_modules": ["o_proj"])",
+               R"("per_device_train_batch_size": 1, "max_length": 11)",
+               {5, 6}},
+              "relu sliced"),
+      // What pruning makes smaller, whole.
+      changed({"relu_sliced_unpruned",
+               R"("intermediate_size": 33, "num_hidden_layers": 1)",
+               R"("r": 2, "lora_alpha": 4, "target_modules": ["q_proj"])",
+               R"("per_device_train_batch_size": 1, "max_length": 9)",
+               {4, 5},
+               Layout::cuSeqlens,
+               0,
+               0,
+               "float32",
+               {"ft-prune-graph"}},
+              "relu sliced"),
+      changed(
+          {"sliced_norms_bf16",
+           R"("intermediate_size": 64)",
+           std::nullopt,
+           R"("per_device_train_batch_size": 1, "max_length": 13, "trainable": ["^model\\.norm"])",
+           {9, 3},
+           Layout::cuSeqlens,
+           0,
+           0,
+           "bfloat16"},
+          "sliced"),
   };
   return cases;
 }

@@ -36,6 +36,7 @@ struct Case {
   std::string dtype = "float32";          ///< of the weights on disk
   std::vector<std::string> disabled = {}; ///< optional passes to leave out
   std::string target = "cpu";             ///< or `cuda`, which needs a GPU or stand-ins for it
+  std::string change = "";                ///< of the forward step (Changes.h)
 };
 
 inline void PrintTo(const Case &one, std::ostream *os) { *os << one.name; }

@@ -5,6 +5,7 @@
 #include "Experiment.h"
 
 #include "../Frontend/TestFiles.h"
+#include "Changes.h"
 #include "ftc/Frontend/ForwardBuilder.h"
 #include "ftc/Interpreter/LaunchInterpreter.h"
 #include "ftc/Package/Writer.h"
@@ -83,6 +84,7 @@ void Experiment::build() {
   if (!built)
     return fail(built.error().str());
   module = std::move(*built);
+  changeForward(*module, one.change);
   EXPECT_EQ(warnings, std::vector<std::string>());
   Builder b(&context);
   auto hash = [&](StringRef key, const std::string &text) {
@@ -92,7 +94,7 @@ void Experiment::build() {
       kPackageAttr,
       b.getDictionaryAttr(
           {hash("model_hash", one.model), hash("adapter_hash", one.adapter.value_or("")),
-           hash("train_hash", one.train),
+           hash("train_hash", one.train + one.change),
            b.getNamedAttr("train_config", b.getStringAttr(json::dump(train.toValue()))),
            b.getNamedAttr("vocab", b.getI64IntegerAttr(vocab)),
            b.getNamedAttr("writes_model", b.getI64IntegerAttr(!adapter.lora))}));

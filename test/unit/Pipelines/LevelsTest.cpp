@@ -161,7 +161,9 @@ TEST_P(Levels, GradientsAreFiniteDifferences) {
   ftc_run step = makeStep(itemsOf(data));
 
   // Central differences of fourth order: their error falls with the fourth power of the distance.
-  constexpr double distance = 2e-4;
+  // A relu has a kink at 0, which no element may cross on the way.
+  const bool kinks = GetParam().change.find("relu") != std::string::npos;
+  const double distance = kinks ? 2e-6 : 2e-4;
   const std::pair<int, double> stencil[] = {
       {-2, 1.0 / 12}, {-1, -2.0 / 3}, {1, 2.0 / 3}, {2, -1.0 / 12}};
   std::vector<std::map<std::string, std::vector<double>>> directions(3);

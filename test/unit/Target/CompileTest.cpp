@@ -71,6 +71,13 @@ std::string everyFamily() {
                  arg("read", "scalar", "f32"), arg("read", "scalar", "f32"),
                  arg("write", "row", "?xf32")},
                 "gradient = true, loss = true") +
+         kernel("parts", "columns",
+                {arg("read", "element", "?x100xf32"), arg("write", "element", "?x7xf32")},
+                "first = 3 : i64") +
+         kernel("sign_bits", "sign_bits",
+                {arg("read", "element", "?x100xf32"), arg("write", "element", "?x4xi32")}) +
+         kernel("masked", "masked",
+                {arg("readwrite", "element", "?x100xf32"), arg("read", "element", "?x4xi32")}) +
          kernel(
              "attention", "attention",
              {q, k, k, ids, arg("write", "whole", "64x32xf32"), arg("write", "whole", "64x4xf32")},
@@ -104,7 +111,7 @@ TEST(CompileTest, ImageImportsNothing) {
       EXPECT_TRUE(name->starts_with("ftc_")) << name->str();
       ++exported;
     }
-    EXPECT_EQ(exported, 14u);
+    EXPECT_EQ(exported, 17u);
     auto entries = elf->getELFFile().dynamicEntries();
     ASSERT_TRUE(bool(entries));
     for (const auto &entry : *entries)

@@ -1,0 +1,44 @@
+// Truncated: the last layer is trained, and the backward ends at its weight. What is below is not even
+// read: neither the layer's own norm nor anything of layer 0 is kept.
+// RUN: ft-opt %s --ft-build-backward --ft-prune-graph > %t
+// RUN: FileCheck %s < %t
+// RUN: FileCheck %s --check-prefix=REPORT < %t
+
+// CHECK-LABEL: func.func @train_step(
+// CHECK: %[[x:.*]], %{{.*}} = ft.rms_norm %{{.*}} site("layers.1.norm")
+// CHECK: ft.boundary
+// CHECK: %[[dy:.*]] = ft.linear_cross_entropy_grad_input
+// CHECK-NEXT: %[[dw:.*]] = ft.matmul %[[dy]], %[[x]] transpose_lhs site("layers.1.v")
+// CHECK-NEXT: %[[sum:.*]] = ft.add %{{.*}}, %[[dw]]
+// CHECK-NEXT: ft.global_norm %[[sum]]
+// CHECK-NOT: {{site\("layers|rms_norm_|embedding_grad}}
+// CHECK: return
+
+// REPORT: {candidates = {{\[}}["gradient of the input", false, "nothing below is trained", {{\[}}["bytes", 128], ["FLOP", 256]]], ["gradient of the weight", true, "the weight is trained", {{\[}}["bytes", 64], ["FLOP", 256]]]], count = 3 : i64, question = "which gradients of this layer stay", site = "layers.*.v"}
+// REPORT-SAME: {candidates = {{\[}}["gradient of the input", false, "nothing below is trained", {{\[}}["bytes", 128], ["FLOP", 224]]], ["gradient of the weight", false, "the weight is frozen", {{\[}}["bytes", 16], ["FLOP", 96]]]], count = 6 : i64, question = "which gradients of this layer stay", site = "layers.*.norm"}
+// REPORT-SAME: "train_step: gradients of 1 of 6 weights and of 1 of 5 inputs stay; the last is at layers.1.v, below which nothing is trained"
+
+ft.parameter @embed.weight : tensor<16x4xf32> role(base) storage(dense<f32>) init("file")
+ft.parameter @layers.0.norm.weight : tensor<4xf32> role(base) storage(dense<f32>) init("file")
+ft.parameter @layers.0.v.weight : tensor<4x4xf32> role(base) storage(dense<f32>) init("file")
+ft.parameter @layers.1.norm.weight : tensor<4xf32> role(base) storage(dense<f32>) init("file")
+ft.parameter @layers.1.v.weight : tensor<4x4xf32> role(trainable) storage(dense<f32>) init("file")
+func.func private @forward(%ids: tensor<8xi32>, %labels: tensor<8xi32>, %segments: !ft.segments<8, 2>,
+                           %run: !ft.run) -> tensor<f32> {
+  %e = ft.read @embed.weight : tensor<16x4xf32>
+  %h0 = ft.embedding %ids, %e site("embed") : tensor<8xi32>, tensor<16x4xf32>
+  %n0 = ft.read @layers.0.norm.weight : tensor<4xf32>
+  %y0, %r0 = ft.rms_norm %h0, %n0 eps 1.0e-5 site("layers.0.norm") : tensor<8x4xf32>, tensor<4xf32>
+  %w0 = ft.read @layers.0.v.weight : tensor<4x4xf32>
+  %v0 = ft.linear %y0, %w0 site("layers.0.v") : tensor<8x4xf32>, tensor<4x4xf32>
+  %h1 = ft.add %h0, %v0 : tensor<8x4xf32>
+  %n1 = ft.read @layers.1.norm.weight : tensor<4xf32>
+  %y1, %r1 = ft.rms_norm %h1, %n1 eps 1.0e-5 site("layers.1.norm") : tensor<8x4xf32>, tensor<4xf32>
+  %w1 = ft.read @layers.1.v.weight : tensor<4x4xf32>
+  %v1 = ft.linear %y1, %w1 site("layers.1.v") : tensor<8x4xf32>, tensor<4x4xf32>
+  %h2 = ft.add %h1, %v1 : tensor<8x4xf32>
+  %inv = ft.run_value %run[inv_items] : tensor<f32>
+  %loss = ft.linear_cross_entropy %h2, %e, %labels, %segments, %inv site("lm_head")
+    : tensor<8x4xf32>, tensor<16x4xf32>, tensor<8xi32>, !ft.segments<8, 2> -> tensor<f32>
+  return %loss : tensor<f32>
+}
