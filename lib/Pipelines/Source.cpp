@@ -108,13 +108,6 @@ static Status validateTwin(MLIRContext &context, const Twin &twin, const Compile
   return Status::ok();
 }
 
-Status ftc::checkCompute(const CompileOptions &options, bool bf16, const std::string &where) {
-  if (!bf16 || options.emit == "mlir" || options.target != "cpu")
-    return Status::ok();
-  return makeError(where, "bf16 compute is not supported by the cpu target yet, which computes in "
-                          "f32; remove bf16 or use --target=cuda");
-}
-
 Result<OwningOpRef<ModuleOp>> ftc::readConfigs(MLIRContext &context, const CompileOptions &options,
                                                CompileReport &report, bool &crashed) {
   // Before an error, too: the key that a warning names may be its reason.
@@ -157,9 +150,6 @@ Result<OwningOpRef<ModuleOp>> ftc::readConfigs(MLIRContext &context, const Compi
       return config.takeError();
     train = std::move(*config);
   }
-  if (Status status = checkCompute(options, train.bf16, train.whereOf("bf16")); !status)
-    return status.takeError();
-
   Result<OwningOpRef<ModuleOp>> built = buildForward(context, *model, adapter, train, &warnings);
   if (!built)
     return built.takeError();
