@@ -92,6 +92,7 @@ def run(t):
     changed(first, "files of numbers", r"files = \[\[.*\]\], model_hash", "files = [1], model_hash", "has a file that is no .name, text. in ftc.package")
     changed(backward, "the wrong level", r'pass = "ft-build-backward"', 'pass = "convert-ft-to-launch"', ".*is left behind phase 'launched': run convert-ft-to-launch")
     changed(first, "an already planned one", r"(module attributes \{)", r'\1ft.report = [{pass = "launch-plan-arena", remarks = [], statistics = []}], ', ".*is left behind phase 'planned': run convert-ft-to-launch")
+    changed(kernels, "computed in bf16, it says", r"(module attributes \{)", r"\1ft.compute = bf16, ", ".*hidden states must be in the compute dtype")
     changed(kernels, "a value outside a kernel", r"ft\.kernel", "ft.kernels", "custom op 'ft.kernels' is unknown")
     changed(launch, "a kernel missing", r"launch\.launch @rope ", "launch.launch @ropes ", ".*ropes")
     changed(launch, "a grid of 0", r"grid\(32\)", "grid(0)", ".*grid")
