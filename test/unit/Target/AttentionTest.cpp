@@ -1,6 +1,6 @@
 //===- AttentionTest.cpp - tests of the attention families on the CPU -----===//
 // Forward and gradients: segments, dead tokens, grouped heads, tiles of all sizes; in f32, and with
-// what has a row for each token in bf16.
+// what has a row for each token in bf16 or f16.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "KernelTesting.h"
@@ -90,7 +90,9 @@ protected:
   std::string matrix(const char *access, size_t columns, bool statistics) const {
     return arg(access, "whole",
                std::to_string(p.tokens) + "x" + std::to_string(columns) +
-                   (statistics || p.type == Buffer::F32 ? "xf32" : "xbf16"));
+                   (statistics || p.type == Buffer::F32 ? "xf32"
+                    : p.type == Buffer::BF16            ? "xbf16"
+                                                        : "xf16"));
   }
   std::string read(size_t columns) const { return matrix("read", columns, false); }
   std::string write(size_t columns) const { return matrix("write", columns, false); }
@@ -104,8 +106,8 @@ protected:
     return {Buffer::F32, std::vector<double>(p.tokens * p.heads, std::nan(""))};
   }
 
-  /// f32: within `tolerance`. bf16: what is right within that, rounded once, which here is half an
-  /// ulp of each element.
+  /// f32: within `tolerance`. Narrower: what is right within that, rounded once, which here is half
+  /// an ulp of each element.
   void expectRight(const Buffer &actual, const std::vector<double> &expected, double tolerance,
                    const char *what) const {
     if (p.type == Buffer::F32)
@@ -114,13 +116,14 @@ protected:
     for (double value : expected)
       norm += value * value;
     double largest = tolerance * std::sqrt(norm);
+    double half = p.type == Buffer::BF16 ? 0x1.01p-9 : 0x1.01p-12;
     for (size_t i = 0; i < expected.size(); ++i)
-      ASSERT_NEAR(actual[i], expected[i], 0x1.01p-9 * ulpRange(expected[i]) + largest)
+      ASSERT_NEAR(actual[i], expected[i], half * ulpRange(expected[i]) + largest)
           << what << '[' << i << ']';
   }
-  /// The power of two above a number.
+  /// The power of two above a number; above the smallest normal one of f16.
   static double ulpRange(double value) {
-    return value == 0 ? 0 : std::exp2(std::floor(std::log2(std::fabs(value))) + 1);
+    return std::exp2(std::floor(std::log2(std::max(std::fabs(value), 0x1p-14))) + 1);
   }
 
   const Case &p = GetParam();
@@ -235,13 +238,17 @@ const std::vector<Case> &cases() {
       all.push_back(all[i]);
       all.back().type = Buffer::BF16;
     }
+    all.push_back(all[1]);
+    all.back().type = Buffer::F16;
     return all;
   }();
   return all;
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, AttentionTest, ::testing::ValuesIn(cases()), [](const auto &info) {
-  return std::string(info.param.name) + (info.param.type == Buffer::BF16 ? "Bf16" : "");
+  return std::string(info.param.name) + (info.param.type == Buffer::BF16  ? "Bf16"
+                                         : info.param.type == Buffer::F16 ? "F16"
+                                                                          : "");
 });
 
 } // namespace
