@@ -150,6 +150,9 @@ Result<OwningOpRef<ModuleOp>> ftc::readConfigs(MLIRContext &context, const Compi
       return config.takeError();
     train = std::move(*config);
   }
+  if (options.memoryBudget != 0)
+    train.memoryBudget.bytes = static_cast<uint64_t>(options.memoryBudget);
+
   Result<OwningOpRef<ModuleOp>> built = buildForward(context, *model, adapter, train, &warnings);
   if (!built)
     return built.takeError();
