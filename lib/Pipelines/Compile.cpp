@@ -257,15 +257,6 @@ static Status compilePackage(ModuleOp module, const CompileOptions &options,
   return Status::ok();
 }
 
-/// Whether a module's values are computed in another dtype than f32.
-static bool computesNarrow(ModuleOp module) {
-  for (StringRef name : {ft::kComputeAttr, launch::kComputeAttr})
-    if (auto compute = module->getAttrOfType<TypeAttr>(name);
-        compute && !compute.getValue().isF32())
-      return true;
-  return false;
-}
-
 static Status checkOptions(const CompileOptions &options) {
   if (options.from.empty() && options.model.empty())
     return makeError("ftc compile", "needs --model (and --adapter), or --from");
@@ -346,9 +337,6 @@ static Status compile(const CompileOptions &options, const std::string &programN
   if (!source)
     return source.takeError();
   ModuleOp module = **source;
-  // Of configs it has been checked by its key.
-  if (Status status = checkCompute(options, computesNarrow(module), options.from); !status)
-    return status;
   report.lap("frontend");
   // Of configs it has come in with them.
   if (options.memoryBudget != 0 && !options.from.empty()) {

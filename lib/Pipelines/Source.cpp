@@ -108,13 +108,6 @@ static Status validateTwin(MLIRContext &context, const Twin &twin, const Compile
   return Status::ok();
 }
 
-Status ftc::checkCompute(const CompileOptions &options, bool bf16, const std::string &where) {
-  if (!bf16 || options.emit == "mlir" || options.target != "cpu")
-    return Status::ok();
-  return makeError(where, "bf16 compute is not supported by the cpu target yet, which computes in "
-                          "f32; remove bf16 or use --target=cuda");
-}
-
 Result<OwningOpRef<ModuleOp>> ftc::readConfigs(MLIRContext &context, const CompileOptions &options,
                                                CompileReport &report, bool &crashed) {
   // Before an error, too: the key that a warning names may be its reason.
@@ -159,8 +152,6 @@ Result<OwningOpRef<ModuleOp>> ftc::readConfigs(MLIRContext &context, const Compi
   }
   if (options.memoryBudget != 0)
     train.memoryBudget.bytes = static_cast<uint64_t>(options.memoryBudget);
-  if (Status status = checkCompute(options, train.bf16, train.whereOf("bf16")); !status)
-    return status.takeError();
 
   Result<OwningOpRef<ModuleOp>> built = buildForward(context, *model, adapter, train, &warnings);
   if (!built)

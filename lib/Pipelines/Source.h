@@ -29,10 +29,6 @@ private:
   mlir::ScopedDiagnosticHandler handler;
 };
 
-/// Refuses what the target cannot compute yet; IR can be made of it all the same. `where` says so:
-/// a key of the training config, or a dump.
-Status checkCompute(const CompileOptions &options, bool bf16, const std::string &where);
-
 /// Reads configs, builds the forward step, and leaves on the module what a package says of them.
 /// `crashed`: a pass over its twin crashed, and the context must not be touched any more.
 Result<mlir::OwningOpRef<mlir::ModuleOp>> readConfigs(mlir::MLIRContext &context,

@@ -164,8 +164,7 @@ Outcome CpuInstance::runLaunches(uint32_t entry, const RunValues &values, ftc_re
   for (const PreparedLaunch &launch : launches[entry]) {
     void *const *operands = arguments.data() + launch.firstArgument;
     if (launch.gemm) {
-      launch.gemm->run(*pool, operands[0], operands[1], static_cast<float *>(operands[2]),
-                       scratch.data(), scratchStride);
+      launch.gemm->run(*pool, operands[0], operands[1], operands[2], scratch.data(), scratchStride);
       continue;
     }
     pool->split(launch.grid, launch.grain, [&](int64_t lo, int64_t hi, unsigned thread) {

@@ -19,6 +19,8 @@ constexpr int64_t cutUnit = 16;
 // A call packs both its operands, which costs as much as m n k / (m + n) of computing; with tiles
 // wider than this that is below one part in fifty.
 constexpr int64_t mostTile = 1024;
+// Of a C that is f32 in scratch only: half of that is left to the panels.
+constexpr int64_t mostHalfTile = 704;
 // Work of a tile below which waking another thread does not pay, some 15 us.
 constexpr double leastTileFlops = 2e6;
 // Below this many tiles an odd number leaves one of two threads idle for long.
@@ -77,13 +79,15 @@ GemmShape gemmShape(const package::Kernel &kernel) {
   shape.accumulate = gemm.accumulate();
   shape.typeA = kernel.args()->Get(0)->dtype();
   shape.typeB = kernel.args()->Get(1)->dtype();
+  shape.typeC = kernel.args()->Get(2)->dtype();
   return shape;
 }
 
 GemmTiling chooseTiling(const GemmShape &shape) {
   GemmTiling tiling;
-  tiling.rows = (shape.m + mostTile - 1) / mostTile;
-  tiling.columns = (shape.n + mostTile - 1) / mostTile;
+  int64_t most = isHalf(shape.typeC) ? mostHalfTile : mostTile;
+  tiling.rows = (shape.m + most - 1) / most;
+  tiling.columns = (shape.n + most - 1) / most;
   double flops = 2.0 * static_cast<double>(shape.m) * static_cast<double>(shape.n) *
                  static_cast<double>(shape.k);
   int64_t tiles = tiling.rows * tiling.columns;
@@ -98,25 +102,36 @@ GemmTiling chooseTiling(const GemmShape &shape) {
   }
   if (isHalf(shape.typeA) || isHalf(shape.typeB)) {
     // Cuts move by less than a unit, so a tile can be that much larger than its share.
-    int64_t width = 0;
-    if (isHalf(shape.typeA))
-      width += partExtent(shape.m, tiling.rows) + cutUnit;
-    if (isHalf(shape.typeB))
-      width += partExtent(shape.n, tiling.columns) + cutUnit;
-    int64_t depth = FTC_CPU_GEMM_SCRATCH / static_cast<int64_t>(sizeof(float)) / width - cutUnit;
+    int64_t rows = partExtent(shape.m, tiling.rows) + cutUnit;
+    int64_t columns = partExtent(shape.n, tiling.columns) + cutUnit;
+    int64_t width = (isHalf(shape.typeA) ? rows : 0) + (isHalf(shape.typeB) ? columns : 0);
+    int64_t floats = FTC_CPU_GEMM_SCRATCH / static_cast<int64_t>(sizeof(float));
+    if (isHalf(shape.typeC))
+      floats -= rows * columns;
+    int64_t depth = floats / width - cutUnit;
     tiling.panels = (shape.k + depth - 1) / depth;
   }
   return tiling;
 }
 
-void GemmPlan::tile(int64_t row, int64_t column, const void *a, const void *b, float *c,
+void GemmPlan::tile(int64_t row, int64_t column, const void *a, const void *b, void *c,
                     float *scratch) const {
   int64_t top = cut(shape.m, tiling.rows, row), left = cut(shape.n, tiling.columns, column);
   int64_t rows = cut(shape.m, tiling.rows, row + 1) - top;
   int64_t columns = cut(shape.n, tiling.columns, column + 1) - left;
   if (rows == 0 || columns == 0)
     return;
-  float *corner = c + top * shape.ldc + left;
+  bool accumulates = FTC_MUTATE("product-overwrites", shape.accumulate, false);
+  bool rounds = isHalf(shape.typeC);
+  int64_t at = top * shape.ldc + left;
+  auto *half = static_cast<unsigned char *>(c) + at * 2;
+  float *corner = rounds ? scratch : static_cast<float *>(c) + at;
+  int64_t stride = rounds ? columns : shape.ldc;
+  if (rounds) {
+    scratch += rows * columns;
+    if (accumulates)
+      widenRows(shape.typeC, half, rows, columns, shape.ldc, corner);
+  }
   for (int64_t panel = 0; panel < tiling.panels; ++panel) {
     int64_t first = cut(shape.k, tiling.panels, panel);
     int64_t depth = cut(shape.k, tiling.panels, panel + 1) - first;
@@ -127,14 +142,15 @@ void GemmPlan::tile(int64_t row, int64_t column, const void *a, const void *b, f
         panelOf(shape.typeA, a, shape.transposeA, shape.lda, top, rows, first, depth, free);
     Panel panelB =
         panelOf(shape.typeB, b, shape.transposeB, shape.ldb, first, depth, left, columns, free);
-    bool accumulates = FTC_MUTATE("product-overwrites", shape.accumulate, false);
     float beta = accumulates || first > 0 ? 1.0f : 0.0f;
     blas.gemm(shape.transposeA, shape.transposeB, rows, columns, depth, shape.scale, panelA.data,
-              panelA.stride, panelB.data, panelB.stride, beta, corner, shape.ldc);
+              panelA.stride, panelB.data, panelB.stride, beta, corner, stride);
   }
+  if (rounds)
+    narrowRows(corner, rows, columns, half, shape.ldc);
 }
 
-void GemmPlan::run(ThreadPool &pool, const void *a, const void *b, float *c, unsigned char *scratch,
+void GemmPlan::run(ThreadPool &pool, const void *a, const void *b, void *c, unsigned char *scratch,
                    uint64_t scratchStride) const {
   int64_t tiles = tiling.rows * tiling.columns;
   auto participants = static_cast<unsigned>(std::min<int64_t>(tiles, pool.size()));

@@ -5,9 +5,10 @@
 //
 // The tiles depend on the sizes of the product alone, so the bits of C do not depend on the number
 // of threads; threads take tiles as they come free. The contracted dimension of an f32 product is
-// never cut. An operand stored as bf16 or f16 is converted to f32 a panel at a time, in the scratch
+// never cut. A factor stored as bf16 or f16 is converted to f32 a panel at a time, in the scratch
 // of the thread that needs it: there the contraction goes over the panels, in order, each added to
-// C.
+// C. A tile of a C in bf16 is f32 in that scratch until the last panel has been added, and rounded
+// once.
 //===----------------------------------------------------------------------===//
 #ifndef FTC_RUNTIME_GEMM_H
 #define FTC_RUNTIME_GEMM_H
@@ -28,6 +29,7 @@ struct GemmShape {
   float scale = 1;
   bool accumulate = false;
   package::DType typeA = package::DType::f32, typeB = package::DType::f32;
+  package::DType typeC = package::DType::f32; ///< or bf16
 };
 
 /// The shape of a product of a verified package.
@@ -37,6 +39,7 @@ GemmShape gemmShape(const package::Kernel &kernel);
 struct GemmTiling {
   int64_t rows = 1, columns = 1, panels = 1;
 };
+/// Such that what is converted of a tile and a panel fits into FTC_CPU_GEMM_SCRATCH.
 GemmTiling chooseTiling(const GemmShape &shape);
 
 /// One product, ready to run.
@@ -47,12 +50,12 @@ public:
       : shape(shape), tiling(tiling), blas(blas) {}
 
   /// `scratch`: that of thread 0; thread t's begins `scratchStride` bytes times t behind, each at
-  /// least FTC_CPU_GEMM_SCRATCH long where an operand is not f32. Allocates nothing.
-  void run(ThreadPool &pool, const void *a, const void *b, float *c, unsigned char *scratch,
+  /// least FTC_CPU_GEMM_SCRATCH long where a matrix is not f32. Allocates nothing.
+  void run(ThreadPool &pool, const void *a, const void *b, void *c, unsigned char *scratch,
            uint64_t scratchStride) const;
 
 private:
-  void tile(int64_t row, int64_t column, const void *a, const void *b, float *c,
+  void tile(int64_t row, int64_t column, const void *a, const void *b, void *c,
             float *scratch) const;
 
   GemmShape shape;

@@ -1,4 +1,4 @@
-//===- Widen.h - bf16 and f16 matrices to f32, fast ------------------------===//
+//===- Widen.h - bf16 and f16 matrices to f32 and back, fast ---------------===//
 // The widest vectors that this machine has, chosen when it runs.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
@@ -20,6 +20,18 @@ inline void widenRows(package::DType dtype, const void *source, int64_t rows, in
   const auto *elements = static_cast<const unsigned char *>(source);
   for (int64_t row = 0; row < rows; ++row)
     widen(dtype, elements + row * stride * 2, destination + row * columns, columns);
+}
+
+/// Rounds `count` floats to bf16, to nearest with ties to even; a NaN stays one. `destination` may
+/// be misaligned.
+void narrow(const float *source, void *destination, int64_t count);
+
+/// Rounds a dense matrix into one of bf16 whose rows lie `stride` elements apart.
+inline void narrowRows(const float *source, int64_t rows, int64_t columns, void *destination,
+                       int64_t stride) {
+  auto *elements = static_cast<unsigned char *>(destination);
+  for (int64_t row = 0; row < rows; ++row)
+    narrow(source + row * columns, elements + row * stride * 2, columns);
 }
 
 } // namespace ftc

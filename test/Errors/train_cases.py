@@ -53,7 +53,6 @@ def run(t):
     line("max_segments: -1", "'max_segments' must be an integer from 0")
 
     # What is not there yet, or never.
-    line("bf16: true", "bf16 compute is not supported by the cpu target yet, which computes in f32; remove bf16 or use --target=cuda")
     line("fp16: true", "'fp16': 'true' is not supported: ")
     line("bf16: 1", "'bf16' must be true or false, got 1")
     line("optim: adamw", "'optim' must be an optimizer that ftc has .adamw_torch")

@@ -163,9 +163,8 @@ private:
       checkLevels(observe(planned));
     }
     if (program.bf16)
-      checkStored("stored", experiment);
-    if (!program.bf16 || program.onCuda())
-      checkCompiled(experiment);
+      checkStored(experiment);
+    checkCompiled(experiment);
     if (!program.onCuda())
       checkWithout();
   }
@@ -441,12 +440,9 @@ private:
     judge("native", actual);
   }
 
-  void checkStored(const char *kind, Experiment &experiment) {
+  void checkStored(Experiment &experiment) {
     Interpreted stored(experiment, batches, {/*rounded=*/true});
-    Trace actual = observe(stored);
-    if (options.tamper && !program.onCuda())
-      options.tamper(actual);
-    judge(kind, actual);
+    judge("stored", observe(stored));
   }
 
   void checkWithout() {
@@ -455,12 +451,6 @@ private:
     Experiment experiment(other);
     if (!experiment.ok())
       return;
-    if (program.bf16) {
-      experiment.advance("launch-plan-arena");
-      if (experiment.ok())
-        checkStored("without", experiment);
-      return;
-    }
     PackagePtr package = loadPackage(experiment.compile());
     if (!package)
       return;

@@ -39,8 +39,7 @@ struct CheckOptions {
 ///               to 1e-9
 ///   stored      in bf16, the planned launches interpreted, each rounding what it stores, by the
 ///               tolerance rule
-///   native      the compiled program against the interpreter, by the tolerance rule (not in bf16
-///               on the CPU, which computes in f32)
+///   native      the compiled program against the interpreter, by the tolerance rule
 ///   without     the same, with optional passes left out (CPU; where compiling costs most, for
 ///               CUDA, some programs are compiled so, and none twice)
 ///   repeat      another instance, the same bits

@@ -31,8 +31,7 @@ const char kUsage[] =
   --seconds LIMIT    start no program after so many seconds
   --only SEED        the program of one seed
   --program TEXT     one program as printed, 'choice=value,...'
-  --bf16             compute in bf16; for the CPU, launches that round what they store,
-                     interpreted, stand in for the compiled program
+  --bf16             compute all programs in bf16
   --jobs N           programs at a time (default: processors)
   --no-shrink        do not look for a simpler program that fails
   --results FILE     write results as JSON, one for ten programs

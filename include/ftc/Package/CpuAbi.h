@@ -10,8 +10,8 @@
 /* Recorded in a package and checked at load: any change below raises it. */
 #define FTC_CPU_ABI_VERSION 1
 
-/* Scratch, in bytes per thread, of a library product with a bf16 or f16 operand: the runtime
-   converts such an operand to f32 in panels of this size. Products of f32 need none. */
+/* Scratch, in bytes per thread, of a library product with a bf16 or f16 operand: there the runtime
+   has panels of factors and tiles of the result in f32. Products of f32 need none. */
 #define FTC_CPU_GEMM_SCRATCH 4194304
 
 /* What a kernel may call. The image itself imports nothing. */

@@ -76,15 +76,15 @@ func.func private @ftc.max(%v: vector<16xf32>) -> f32 {
 )mlir";
 
 FailureOr<AttentionSizes> cpu::checkAttention(KernelOp kernel) {
-  if (failed(expectArg(kernel, 0, "q", "f32", {-1, -1})))
+  if (failed(expectArg(kernel, 0, "q", "float", {-1, -1})))
     return failure();
   AttentionSizes sizes;
   sizes.tokens = kernel.getArg(0).getType().getDimSize(0);
   sizes.width = kernel.getArg(0).getType().getDimSize(1);
-  if (failed(expectArg(kernel, 1, "k", "f32", {sizes.tokens, -1})))
+  if (failed(expectArg(kernel, 1, "k", "float", {sizes.tokens, -1})))
     return failure();
   sizes.keyWidth = kernel.getArg(1).getType().getDimSize(1);
-  if (failed(expectArg(kernel, 2, "v", "f32", {sizes.tokens, sizes.keyWidth})))
+  if (failed(expectArg(kernel, 2, "v", "float", {sizes.tokens, sizes.keyWidth})))
     return failure();
   for (unsigned i = 0; i < kernel.getNumArgs(); ++i)
     if (!kernel.getArg(i).getType().getLayout().isIdentity())
@@ -126,6 +126,24 @@ static std::string substitute(StringRef text, const Substitutions &values) {
     text = after.drop_front(name.size());
   }
   return result;
+}
+
+/// Bits instead of conversions that would be library calls.
+static void expandBF16(ModuleOp module) {
+  module.walk([](Operation *op) {
+    ImplicitLocOpBuilder b(op->getLoc(), op);
+    Value value;
+    if (auto extend = dyn_cast<arith::ExtFOp>(op);
+        extend && getElementTypeOrSelf(extend.getIn()).isBF16())
+      value = extendBF16(b, extend.getIn());
+    else if (auto truncate = dyn_cast<arith::TruncFOp>(op);
+             truncate && getElementTypeOrSelf(truncate.getType()).isBF16())
+      value = truncateBF16(b, truncate.getIn());
+    if (!value)
+      return;
+    op->replaceAllUsesWith(ValueRange(value));
+    op->erase();
+  });
 }
 
 LogicalResult cpu::addTemplate(LoweredKernel &lowered, ModuleOp module,
@@ -176,6 +194,7 @@ LogicalResult cpu::addTemplate(LoweredKernel &lowered, ModuleOp module,
   OwningOpRef<ModuleOp> parsed = parseSourceString<ModuleOp>(text, kernel.getContext());
   if (!parsed)
     return kernel.emitError("kernel ") << kernel.getSymNameAttr() << " has a malformed template";
+  expandBF16(*parsed);
   for (auto function : llvm::make_early_inc_range(parsed->getOps<func::FuncOp>())) {
     if (function.getSymName() == "kernel") {
       function.setSymName(lowered.symbol);
@@ -194,7 +213,7 @@ LogicalResult cpu::lowerAttentionDelta(LoweredKernel &lowered, ModuleOp module,
                                        int64_t nativeLanes) {
   KernelOp kernel = lowered.kernel;
   if (failed(expectArgs(kernel, 3, "out, grad, delta")) ||
-      failed(expectArg(kernel, 0, "out", "f32", {-1, -1})))
+      failed(expectArg(kernel, 0, "out", "float", {-1, -1})))
     return failure();
   MemRefType type = kernel.getArg(0).getType();
   int64_t headDim = kernel.getIntParam("head_dim"), width = type.getDimSize(1);
@@ -202,7 +221,7 @@ LogicalResult cpu::lowerAttentionDelta(LoweredKernel &lowered, ModuleOp module,
     return kernel.emitError("kernel ")
            << kernel.getSymNameAttr() << " of family attention_delta has head_dim " << headDim
            << "; expected a divisor of its width " << width;
-  if (failed(expectArg(kernel, 1, "grad", "f32", type.getShape())) ||
+  if (failed(expectArg(kernel, 1, "grad", "float", type.getShape())) ||
       failed(expectArg(kernel, 2, "delta", "f32", {type.getDimSize(0), width / headDim}, true)))
     return failure();
   KernelBuilder kb(lowered, module, nativeLanes);

@@ -43,6 +43,7 @@ static constexpr StringLiteral kForward = R"mlir(
     : memref<f32> to memref<$BQxf32, strided<[1], offset: $MAXIMA_AT>>
   %sums = memref.reinterpret_cast %scratch to offset: [$SUMS_AT], sizes: [$BQ], strides: [1]
     : memref<f32> to memref<$BQxf32, strided<[1], offset: $SUMS_AT>>
+  $TILES
 
   scf.for %item = %lo to %hi step %c1 {
     %head = arith.divui %item, %query_tiles : index
@@ -52,17 +53,14 @@ static constexpr StringLiteral kForward = R"mlir(
     %q1 = arith.minui %q_limit, %tokens : index
     %key_head = $KEY_HEAD : index
     %column = arith.muli %head, %head_dim : index
-    %column_end = arith.addi %column, %head_dim : index
     %key_column = arith.muli %key_head, %head_dim : index
 
     scf.for %i = %q0 to %q1 step %c1 {
       %row = arith.subi %i, %q0 : index
       memref.store %minus_inf, %maxima[%row] : memref<$BQxf32, strided<[1], offset: $MAXIMA_AT>>
       memref.store %zero, %sums[%row] : memref<$BQxf32, strided<[1], offset: $SUMS_AT>>
-      scf.for %c = %column to %column_end step %v_lanes {
-        vector.store %zero_out, %out[%i, %c] : memref<$Tx$Wxf32>, vector<$Vxf32>
-      }
     }
+    $OUT_ZERO
 
     %begin0 = memref.load %begin[%q0] : memref<$Txi32>
     %first_key = arith.index_cast %begin0 : i32 to index
@@ -85,8 +83,10 @@ static constexpr StringLiteral kForward = R"mlir(
         %q_at = arith.addi %r0_at, %column : index
         %k0_at = arith.muli %k0, %key_width : index
         %k_at = arith.addi %k0_at, %key_column : index
-        func.call @ftc.sgemm(%services, %no, %yes, %rows, %keys, %head_dim, %scale, %q_base, %q_at,
-          %width, %k_base, %k_at, %key_width, %zero, %scratch, %c0, %pitch) : $SGEMM
+        $Q_LOAD
+        $K_LOAD
+        func.call @ftc.sgemm(%services, %no, %yes, %rows, %keys, %head_dim, %scale, $Q_TILE,
+          $K_TILE, %zero, %scratch, %c0, %pitch) : $SGEMM
 
         scf.for %row = %c0 to %rows step %c1 {
           %i = arith.addi %r0, %row : index
@@ -148,14 +148,18 @@ static constexpr StringLiteral kForward = R"mlir(
           %new_sum = arith.addf %kept, %tile_sum : f32
           memref.store %new_sum, %sums[%stat] : memref<$BQxf32, strided<[1], offset: $SUMS_AT>>
           %shrink_v = vector.broadcast %shrink : f32 to vector<$Vxf32>
-          scf.for %c = %column to %column_end step %v_lanes {
-            %o = vector.load %out[%i, %c] : memref<$Tx$Wxf32>, vector<$Vxf32>
+          %out_row = arith.subi %i, $OUT_ROW : index
+          scf.for %c = %c0 to %head_dim step %v_lanes {
+            %out_column = arith.addi %c, $OUT_COLUMN : index
+            %o = vector.load $OUT[%out_row, %out_column] : $OUT_TYPE, vector<$Vxf32>
             %less = arith.mulf %o, %shrink_v : vector<$Vxf32>
-            vector.store %less, %out[%i, %c] : memref<$Tx$Wxf32>, vector<$Vxf32>
+            vector.store %less, $OUT[%out_row, %out_column] : $OUT_TYPE, vector<$Vxf32>
           }
         }
+        $V_LOAD
+        $OUT_PAIR
         func.call @ftc.sgemm(%services, %no, %no, %rows, %head_dim, %keys, %one, %scratch, %c0,
-          %pitch, %v_base, %k_at, %key_width, %one, %out_base, %q_at, %width) : $SGEMM
+          %pitch, $V_TILE, %one, $OUT_TILE) : $SGEMM
       }
     }
 
@@ -170,13 +174,16 @@ static constexpr StringLiteral kForward = R"mlir(
       memref.store %lse_i, %lse[%i, %head] : memref<$Tx$Hxf32>
       %inverse = arith.divf %one, %l : f32
       %inverse_v = vector.broadcast %inverse : f32 to vector<$Vxf32>
-      scf.for %c = %column to %column_end step %v_lanes {
-        %o = vector.load %out[%i, %c] : memref<$Tx$Wxf32>, vector<$Vxf32>
+      %out_row = arith.subi %i, $OUT_ROW : index
+      scf.for %c = %c0 to %head_dim step %v_lanes {
+        %out_column = arith.addi %c, $OUT_COLUMN : index
+        %o = vector.load $OUT[%out_row, %out_column] : $OUT_TYPE, vector<$Vxf32>
         %scaled = arith.mulf %o, %inverse_v : vector<$Vxf32>
         %final = arith.select %dead, %zero_out, %scaled : vector<$Vxf32>
-        vector.store %final, %out[%i, %c] : memref<$Tx$Wxf32>, vector<$Vxf32>
+        vector.store %final, $OUT[%out_row, %out_column] : $OUT_TYPE, vector<$Vxf32>
       }
     }
+    $OUT_STORE
   }
 )mlir";
 
@@ -186,13 +193,20 @@ LogicalResult cpu::lowerAttention(LoweredKernel &lowered, ModuleOp module, int64
     return failure();
   FailureOr<AttentionSizes> sizes = checkAttention(kernel);
   if (failed(sizes) || failed(expectArg(kernel, 3, "segment_begin", "i32", {sizes->tokens})) ||
-      failed(expectArg(kernel, 4, "out", "f32", {sizes->tokens, sizes->width}, true)) ||
+      failed(expectArg(kernel, 4, "out", "float", {sizes->tokens, sizes->width}, true)) ||
       failed(expectArg(kernel, 5, "lse", "f32", {sizes->tokens, sizes->heads}, true)))
     return failure();
   int64_t maximaAt = sizes->queryTile * sizes->scorePitch(), sumsAt = maximaAt + sizes->queryTile;
-  lowered.scratchBytes = (sumsAt + sizes->queryTile) * sizeof(float);
+  HeadTiles tiles(kernel, *sizes, sumsAt + sizes->queryTile);
+  tiles.addInput(0, "q", HeadTiles::Queries);
+  tiles.addInput(1, "k", HeadTiles::Keys);
+  tiles.addInput(2, "v", HeadTiles::Keys);
+  tiles.addOutput(4, "out", HeadTiles::Queries);
+  tiles.values.insert(tiles.values.end(), {{"TILES", tiles.declarations},
+                                           {"MAXIMA_AT", std::to_string(maximaAt)},
+                                           {"SUMS_AT", std::to_string(sumsAt)}});
+  lowered.scratchBytes = tiles.scratchFloats() * sizeof(float);
   lowered.itemNanoseconds = sizes->tileNanoseconds(2) * (sizes->keyTiles() + 1) / 2;
-  return addTemplate(
-      lowered, module, {"q", "k", "v", "begin", "out", "lse"}, kForward, *sizes,
-      {{"MAXIMA_AT", std::to_string(maximaAt)}, {"SUMS_AT", std::to_string(sumsAt)}});
+  return addTemplate(lowered, module, {"q", "k", "v", "begin", "out", "lse"}, kForward, *sizes,
+                     tiles.values);
 }

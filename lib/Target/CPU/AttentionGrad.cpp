@@ -40,6 +40,7 @@ static constexpr StringLiteral kConstants = R"mlir(
     : memref<f32> to memref<$BQx$PITCHxf32>
   %grads = memref.reinterpret_cast %scratch to offset: [$GRADS_AT], sizes: [$BQ, $PITCH], strides: [$PITCH, 1]
     : memref<f32> to memref<$BQx$PITCHxf32, strided<[$PITCH, 1], offset: $GRADS_AT>>
+  $TILES
 )mlir";
 
 // Turns the scores of queries [r0, r0 + rows) and keys [k0, k0 + keys) into P, and, with $DS, the
@@ -96,13 +97,8 @@ static constexpr StringLiteral kQuery = R"mlir(
     %q1 = arith.minui %q_limit, %tokens : index
     %key_head = $KEY_HEAD : index
     %column = arith.muli %head, %head_dim : index
-    %column_end = arith.addi %column, %head_dim : index
     %key_column = arith.muli %key_head, %head_dim : index
-    scf.for %i = %q0 to %q1 step %c1 {
-      scf.for %c = %column to %column_end step %v_lanes {
-        vector.store %zero_out, %dq[%i, %c] : memref<$Tx$Wxf32>, vector<$Vxf32>
-      }
-    }
+    $DQ_ZERO
     %begin0 = memref.load %begin[%q0] : memref<$Txi32>
     %first_key = arith.index_cast %begin0 : i32 to index
     scf.for %k0 = %first_key to %q1 step %key_tile {
@@ -124,15 +120,21 @@ static constexpr StringLiteral kQuery = R"mlir(
         %q_at = arith.addi %r0_at, %column : index
         %k0_at = arith.muli %k0, %key_width : index
         %k_at = arith.addi %k0_at, %key_column : index
-        func.call @ftc.sgemm(%services, %no, %yes, %rows, %keys, %head_dim, %scale, %q_base, %q_at,
-          %width, %k_base, %k_at, %key_width, %zero, %scratch, %c0, %pitch) : $SGEMM
-        func.call @ftc.sgemm(%services, %no, %yes, %rows, %keys, %head_dim, %one, %grad_base, %q_at,
-          %width, %v_base, %k_at, %key_width, %zero, %scratch, %grads_at, %pitch) : $SGEMM
+        $Q_LOAD
+        $K_LOAD
+        func.call @ftc.sgemm(%services, %no, %yes, %rows, %keys, %head_dim, %scale, $Q_TILE,
+          $K_TILE, %zero, %scratch, %c0, %pitch) : $SGEMM
+        $GRAD_LOAD
+        $V_LOAD
+        func.call @ftc.sgemm(%services, %no, %yes, %rows, %keys, %head_dim, %one, $GRAD_TILE,
+          $V_TILE, %zero, %scratch, %grads_at, %pitch) : $SGEMM
         $ROWS
+        $DQ_PAIR
         func.call @ftc.sgemm(%services, %no, %no, %rows, %head_dim, %keys, %scale, %scratch,
-          %grads_at, %pitch, %k_base, %k_at, %key_width, %one, %dq_base, %q_at, %width) : $SGEMM
+          %grads_at, %pitch, $K_TILE, %one, $DQ_TILE) : $SGEMM
       }
     }
+    $DQ_STORE
   }
 )mlir";
 
@@ -143,10 +145,30 @@ static void include(std::string &text, StringRef name, StringRef part) {
 }
 
 static LogicalResult checkGradArgs(KernelOp kernel, const AttentionSizes &sizes) {
-  return success(succeeded(expectArg(kernel, 3, "grad", "f32", {sizes.tokens, sizes.width})) &&
+  return success(succeeded(expectArg(kernel, 3, "grad", "float", {sizes.tokens, sizes.width})) &&
                  succeeded(expectArg(kernel, 4, "lse", "f32", {sizes.tokens, sizes.heads})) &&
                  succeeded(expectArg(kernel, 5, "delta", "f32", {sizes.tokens, sizes.heads})) &&
                  succeeded(expectArg(kernel, 6, "segment_begin", "i32", {sizes.tokens})));
+}
+
+/// Tiles of what gradients read, behind those of P and, where it is wanted, of dS.
+static HeadTiles makeTiles(KernelOp kernel, const AttentionSizes &sizes, bool wantsDS) {
+  HeadTiles tiles(kernel, sizes, (wantsDS ? 2 : 1) * sizes.queryTile * sizes.scorePitch());
+  tiles.addInput(0, "q", HeadTiles::Queries);
+  tiles.addInput(1, "k", HeadTiles::Keys);
+  if (wantsDS)
+    tiles.addInput(2, "v", HeadTiles::Keys);
+  tiles.addInput(3, "grad", HeadTiles::Queries);
+  return tiles;
+}
+
+static LogicalResult addGradient(LoweredKernel &lowered, ModuleOp module,
+                                 ArrayRef<StringRef> arguments, StringRef body,
+                                 const AttentionSizes &sizes, HeadTiles &tiles) {
+  lowered.scratchBytes = tiles.scratchFloats() * sizeof(float);
+  tiles.values.push_back({"TILES", tiles.declarations});
+  tiles.values.push_back({"GRADS_AT", std::to_string(sizes.queryTile * sizes.scorePitch())});
+  return addTemplate(lowered, module, arguments, body, sizes, tiles.values);
 }
 
 LogicalResult cpu::lowerAttentionGradQuery(LoweredKernel &lowered, ModuleOp module, int64_t) {
@@ -155,17 +177,17 @@ LogicalResult cpu::lowerAttentionGradQuery(LoweredKernel &lowered, ModuleOp modu
     return failure();
   FailureOr<AttentionSizes> sizes = checkAttention(kernel);
   if (failed(sizes) || failed(checkGradArgs(kernel, *sizes)) ||
-      failed(expectArg(kernel, 7, "dq", "f32", {sizes->tokens, sizes->width}, true)))
+      failed(expectArg(kernel, 7, "dq", "float", {sizes->tokens, sizes->width}, true)))
     return failure();
-  int64_t tile = sizes->queryTile * sizes->scorePitch();
-  lowered.scratchBytes = 2 * tile * sizeof(float);
+  HeadTiles tiles = makeTiles(kernel, *sizes, /*wantsDS=*/true);
+  tiles.addOutput(7, "dq", HeadTiles::Queries);
   lowered.itemNanoseconds = sizes->tileNanoseconds(3) * (sizes->keyTiles() + 1) / 2;
   std::string body = kConstants.str() + kQuery.str();
   include(body, "$ROWS", kRows);
   include(body, "$STORE_P", "");
   include(body, "$STORE_DS", kStoreDS);
-  return addTemplate(lowered, module, {"q", "k", "v", "grad", "lse", "delta", "begin", "dq"}, body,
-                     *sizes, {{"GRADS_AT", std::to_string(tile)}});
+  return addGradient(lowered, module, {"q", "k", "v", "grad", "lse", "delta", "begin", "dq"}, body,
+                     *sizes, tiles);
 }
 
 //===-- attention_grad_key_value ------------------------------------------===//
@@ -180,12 +202,7 @@ static constexpr StringLiteral kKeyValue = R"mlir(
     %key_limit = arith.addi %first_key, %key_tile : index
     %key_end = arith.minui %key_limit, %tokens : index
     %key_column = arith.muli %key_head, %head_dim : index
-    %key_column_end = arith.addi %key_column, %head_dim : index
-    scf.for %j = %first_key to %key_end step %c1 {
-      scf.for %c = %key_column to %key_column_end step %v_lanes {
-        $ZERO
-      }
-    }
+    $ZERO
     %last_key = arith.subi %key_end, %c1 : index
     %last_end = memref.load %end[%last_key] : memref<$Txi32>
     %query_end = arith.index_cast %last_end : i32 to index
@@ -214,30 +231,37 @@ static constexpr StringLiteral kKeyValue = R"mlir(
           %q_at = arith.addi %r0_at, %column : index
           %k0_at = arith.muli %k0, %key_width : index
           %k_at = arith.addi %k0_at, %key_column : index
-          func.call @ftc.sgemm(%services, %no, %yes, %rows, %keys, %head_dim, %scale, %q_base,
-            %q_at, %width, %k_base, %k_at, %key_width, %zero, %scratch, %c0, %pitch) : $SGEMM
+          $Q_LOAD
+          $K_LOAD
+          $GRAD_LOAD
+          func.call @ftc.sgemm(%services, %no, %yes, %rows, %keys, %head_dim, %scale, $Q_TILE,
+            $K_TILE, %zero, %scratch, %c0, %pitch) : $SGEMM
           $PRODUCTS
           $ROWS
           $SUMS
         }
       }
     }
+    $OUTPUTS
   }
 )mlir";
-static constexpr StringLiteral kZero[] = {
-    "vector.store %zero_out, %dk[%j, %c] : memref<$Tx$KWxf32>, vector<$Vxf32>\n",
-    "vector.store %zero_out, %dv[%j, %c] : memref<$Tx$KWxf32>, vector<$Vxf32>\n"};
 static constexpr StringLiteral kKeyProducts = R"mlir(
-          func.call @ftc.sgemm(%services, %no, %yes, %rows, %keys, %head_dim, %one, %grad_base,
-            %q_at, %width, %v_base, %k_at, %key_width, %zero, %scratch, %grads_at, %pitch) : $SGEMM
+          $V_LOAD
+          func.call @ftc.sgemm(%services, %no, %yes, %rows, %keys, %head_dim, %one, $GRAD_TILE,
+            $V_TILE, %zero, %scratch, %grads_at, %pitch) : $SGEMM
 )mlir";
+/// Of dk and dv.
+static constexpr StringLiteral kZero[] = {"$DK_ZERO", "$DV_ZERO"};
+static constexpr StringLiteral kStore[] = {"$DK_STORE", "$DV_STORE"};
 static constexpr StringLiteral kSums[] = {R"mlir(
+          $DK_PAIR
           func.call @ftc.sgemm(%services, %yes, %no, %keys, %head_dim, %rows, %scale, %scratch,
-            %grads_at, %pitch, %q_base, %q_at, %width, %one, %dk_base, %k_at, %key_width) : $SGEMM
+            %grads_at, %pitch, $Q_TILE, %one, $DK_TILE) : $SGEMM
 )mlir",
                                           R"mlir(
+          $DV_PAIR
           func.call @ftc.sgemm(%services, %yes, %no, %keys, %head_dim, %rows, %one, %scratch,
-            %c0, %pitch, %grad_base, %q_at, %width, %one, %dv_base, %k_at, %key_width) : $SGEMM
+            %c0, %pitch, $GRAD_TILE, %one, $DV_TILE) : $SGEMM
 )mlir"};
 
 LogicalResult cpu::lowerAttentionGradKeyValue(LoweredKernel &lowered, ModuleOp module, int64_t) {
@@ -257,30 +281,32 @@ LogicalResult cpu::lowerAttentionGradKeyValue(LoweredKernel &lowered, ModuleOp m
       failed(expectArg(kernel, 7, "segment_end", "i32", {sizes->tokens})))
     return failure();
   for (unsigned i = 8; i < numArgs; ++i)
-    if (failed(expectArg(kernel, i, i == 8 && hasKey ? "dk" : "dv", "f32",
+    if (failed(expectArg(kernel, i, i == 8 && hasKey ? "dk" : "dv", "float",
                          {sizes->tokens, sizes->keyWidth}, true)))
       return failure();
 
   SmallVector<StringRef> names = {"q", "k", "v", "grad", "lse", "delta", "begin", "end"};
-  std::string zero, sums;
+  HeadTiles tiles = makeTiles(kernel, *sizes, /*wantsDS=*/hasKey);
+  std::string zero, sums, outputs;
   for (bool value : {false, true}) {
     if (!(value ? hasValue : hasKey))
       continue;
+    tiles.addOutput(names.size(), value ? "dv" : "dk", HeadTiles::Keys);
     names.push_back(value ? "dv" : "dk");
     zero += kZero[value];
     sums += kSums[value];
+    outputs += kStore[value];
   }
   std::string body = kConstants.str() + kKeyValue.str();
   include(body, "$ZERO", zero);
+  include(body, "$OUTPUTS", outputs);
   include(body, "$PRODUCTS", hasKey ? kKeyProducts : "");
   include(body, "$ROWS", kRows);
   include(body, "$STORE_P", hasValue ? kStoreP : "");
   include(body, "$STORE_DS", hasKey ? kStoreDS : "");
   include(body, "$SUMS", sums);
-  int64_t tile = sizes->queryTile * sizes->scorePitch();
-  lowered.scratchBytes = (hasKey ? 2 : 1) * tile * sizeof(float);
   int64_t group = sizes->heads / sizes->keyHeads;
   lowered.itemNanoseconds = sizes->tileNanoseconds(1 + 2 * hasKey + hasValue) * double(group) *
                             (sizes->queryTiles() + 1) / 2;
-  return addTemplate(lowered, module, names, body, *sizes, {{"GRADS_AT", std::to_string(tile)}});
+  return addGradient(lowered, module, names, body, *sizes, tiles);
 }

@@ -105,19 +105,24 @@ static Value integer(ImplicitLocOpBuilder &b, Type type, int64_t value) {
   return arith::ConstantOp::create(b, scalar);
 }
 
-/// bf16 is the upper half of an f32: a shift, which every x86-64 does on vectors, where an
-/// extension of bf16 as such would be a library call.
-static Value extendBF16(ImplicitLocOpBuilder &b, Value value, int64_t lanes) {
-  Type i32 = onLanes(b.getI32Type(), lanes);
-  Value bits = arith::BitcastOp::create(b, onLanes(b.getI16Type(), lanes), value);
-  Value wide = arith::ExtUIOp::create(b, i32, bits);
-  Value upper = arith::ShLIOp::create(b, wide, integer(b, i32, 16));
-  return arith::BitcastOp::create(b, onLanes(b.getF32Type(), lanes), upper);
+/// The type of `value` with other elements.
+static Type like(Value value, Type element) {
+  auto vector = dyn_cast<VectorType>(value.getType());
+  return vector ? vector.clone(element) : element;
 }
 
-/// To nearest, ties to even; a NaN stays one.
-static Value truncateBF16(ImplicitLocOpBuilder &b, Value value, int64_t lanes) {
-  Type i32 = onLanes(b.getI32Type(), lanes);
+// bf16 is the upper half of an f32: a shift, which every x86-64 does on vectors, where an extension
+// of bf16 as such would be a library call.
+Value cpu::extendBF16(ImplicitLocOpBuilder &b, Value value) {
+  Type i32 = like(value, b.getI32Type());
+  Value bits = arith::BitcastOp::create(b, like(value, b.getI16Type()), value);
+  Value wide = arith::ExtUIOp::create(b, i32, bits);
+  Value upper = arith::ShLIOp::create(b, wide, integer(b, i32, 16));
+  return arith::BitcastOp::create(b, like(value, b.getF32Type()), upper);
+}
+
+Value cpu::truncateBF16(ImplicitLocOpBuilder &b, Value value) {
+  Type i32 = like(value, b.getI32Type());
   Value bits = arith::BitcastOp::create(b, i32, value);
   Value sixteen = integer(b, i32, 16);
   Value upper = arith::ShRUIOp::create(b, bits, sixteen);
@@ -127,8 +132,8 @@ static Value truncateBF16(ImplicitLocOpBuilder &b, Value value, int64_t lanes) {
   Value quiet = arith::OrIOp::create(b, upper, integer(b, i32, 0x40));
   Value isNaN = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, value, value);
   Value result = arith::SelectOp::create(b, isNaN, quiet, rounded);
-  Value narrow = arith::TruncIOp::create(b, onLanes(b.getI16Type(), lanes), result);
-  return arith::BitcastOp::create(b, onLanes(b.getBF16Type(), lanes), narrow);
+  Value narrow = arith::TruncIOp::create(b, like(value, b.getI16Type()), result);
+  return arith::BitcastOp::create(b, like(value, b.getBF16Type()), narrow);
 }
 
 Value KernelBuilder::load(Value view, ValueRange indices, int64_t lanes) {
@@ -138,20 +143,19 @@ Value KernelBuilder::load(Value view, ValueRange indices, int64_t lanes) {
           ? Value(memref::LoadOp::create(b, view, indices))
           : Value(vector::LoadOp::create(b, VectorType::get({lanes}, element), view, indices));
   if (element.isBF16())
-    return extendBF16(b, value, lanes);
+    return extendBF16(b, value);
   if (element.isF16())
     return arith::ExtFOp::create(b, onLanes(b.getF32Type(), lanes), value);
   return value;
 }
 
 void KernelBuilder::store(Value value, Value view, ValueRange indices) {
-  auto vector = dyn_cast<VectorType>(value.getType());
-  int64_t lanes = vector ? vector.getNumElements() : 1;
+  bool vector = isa<VectorType>(value.getType());
   Type element = cast<MemRefType>(view.getType()).getElementType();
   if (element.isBF16())
-    value = truncateBF16(b, value, lanes);
+    value = truncateBF16(b, value);
   else if (element.isF16())
-    value = arith::TruncFOp::create(b, onLanes(element, lanes), value);
+    value = arith::TruncFOp::create(b, like(value, element), value);
   if (vector)
     vector::StoreOp::create(b, value, view, indices);
   else

@@ -37,6 +37,11 @@ struct ColumnRange {
 
 enum class Reduction { Sum, Max };
 
+/// bf16 as f32, a scalar or a vector.
+mlir::Value extendBF16(mlir::ImplicitLocOpBuilder &b, mlir::Value value);
+/// f32 as bf16: to nearest, ties to even; a NaN stays one.
+mlir::Value truncateBF16(mlir::ImplicitLocOpBuilder &b, mlir::Value value);
+
 class KernelBuilder {
 public:
   /// Starts `lowered`'s function at the end of `module`, for vectors of `nativeLanes` floats.

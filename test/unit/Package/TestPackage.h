@@ -85,7 +85,8 @@ public:
   }
 
   uint32_t gemm(std::string name, int64_t m, int64_t n, int64_t k, bool transposeA, bool transposeB,
-                bool accumulate, DType typeA = DType::f32, DType typeB = DType::f32) {
+                bool accumulate, DType typeA = DType::f32, DType typeB = DType::f32,
+                DType typeC = DType::f32) {
     auto kernel = std::make_unique<package::KernelT>();
     kernel->name = std::move(name);
     kernel->family = "gemm";
@@ -101,7 +102,7 @@ public:
     kernel->gemm->accumulate = accumulate;
     for (package::KernelArgT arg :
          {argument(Access::read, typeA), argument(Access::read, typeB),
-          argument(accumulate ? Access::readwrite : Access::write, DType::f32)})
+          argument(accumulate ? Access::readwrite : Access::write, typeC)})
       kernel->args.push_back(std::make_unique<package::KernelArgT>(arg));
     content.kernels.push_back(std::move(kernel));
     return static_cast<uint32_t>(content.kernels.size() - 1);

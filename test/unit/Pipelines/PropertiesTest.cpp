@@ -212,8 +212,10 @@ TEST(Layouts, PaddingIsNothing) {
   }
 }
 
-TEST(Threads, ChangeNoBit) {
-  Program step(wideCase());
+/// Steps with 1, 2 and 3 threads; the first result and what the interpreter makes of it.
+static void expectThreadsToChangeNoBit(const Case &one, ftc_result &actual,
+                                       std::vector<double> &expected) {
+  Program step(one);
   ASSERT_TRUE(step.package);
   Data data = step.experiment.makeData(1);
   BatchArrays batch = step.arrays(data);
@@ -228,12 +230,29 @@ TEST(Threads, ChangeNoBit) {
     EXPECT_EQ(results.back().grad_norm, results[2].grad_norm) << threads;
     EXPECT_EQ(states.back(), states.front()) << threads;
   }
-  // And what they agree on is right.
   State state = step.start;
-  std::vector<double> expected =
-      step.experiment.run("train_step", data, makeStep(itemsOf(data), 1), state);
-  expectClose("loss", 2e-5, "loss", results[0].loss, expected[0]);
-  expectClose("gradient norm", 2e-5, "gradient norm", results[0].grad_norm, expected[1]);
+  actual = results.front();
+  expected = step.experiment.run("train_step", data, makeStep(itemsOf(data), 1), state);
+}
+
+TEST(Threads, ChangeNoBit) {
+  ftc_result actual = {};
+  std::vector<double> expected(2);
+  expectThreadsToChangeNoBit(wideCase(), actual, expected);
+  // And what they agree on is right.
+  expectClose("loss", 2e-5, "loss", actual.loss, expected[0]);
+  expectClose("gradient norm", 2e-5, "gradient norm", actual.grad_norm, expected[1]);
+}
+
+TEST(Threads, ChangeNoBitInBf16) {
+  Case one = wideCase();
+  one.train += R"(, "bf16": true)";
+  ftc_result actual = {};
+  std::vector<double> expected(2);
+  expectThreadsToChangeNoBit(one, actual, expected);
+  // How closely it is right is what Execution shows; here, that it is bf16 and no nonsense.
+  EXPECT_NE(actual.loss, expected[0]);
+  EXPECT_NEAR(actual.loss, expected[0], 0.02 * expected[0]);
 }
 
 // A stored weight is extended before it is used, so that where it came from leaves no trace.

@@ -187,11 +187,15 @@ TEST(Allocation, StepsOfLargeProducts) {
   input("a", package::DType::f32, {512, 1500});
   input("b", package::DType::bf16, {1200, 1500});
   maker.tensor("c", Role::trainable, package::DType::f32, {512, 1200}, InitKind::zeros);
+  maker.tensor("rounded", Role::trainable, package::DType::bf16, {512, 1200}, InitKind::zeros);
   uint32_t kernel = maker.gemm("p", 512, 1200, 1500, false, true, false, package::DType::f32,
                                package::DType::bf16);
+  uint32_t rounding = maker.gemm("r", 512, 1200, 1500, false, true, true, package::DType::f32,
+                                 package::DType::bf16, package::DType::bf16);
   package::EntryT &entry = maker.entry("work");
   for (int i = 0; i < 3; ++i)
-    maker.launch(entry, kernel, 1, {maker.place("a"), maker.place("b"), maker.place("c")});
+    for (auto [product, result] : {std::pair{kernel, "c"}, {rounding, "rounded"}})
+      maker.launch(entry, product, 1, {maker.place("a"), maker.place("b"), maker.place(result)});
   maker.sumUp();
   PackagePtr package = load(maker.content);
   InstancePtr instance = instanceOf(package, 2);

@@ -10,6 +10,7 @@
 #include "gtest/gtest.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -70,7 +71,7 @@ struct Problem {
 
   Problem(int64_t m, int64_t n, int64_t k, bool transposeA, bool transposeB, bool accumulate,
           package::DType typeA = package::DType::f32, package::DType typeB = package::DType::f32,
-          int64_t padding = 0)
+          int64_t padding = 0, package::DType typeC = package::DType::f32)
       : a(transposeA ? k : m, transposeA ? m : k, padding, typeA, 1),
         b(transposeB ? n : k, transposeB ? k : n, padding, typeB, 2) {
     shape.m = m;
@@ -85,6 +86,7 @@ struct Problem {
     shape.accumulate = accumulate;
     shape.typeA = typeA;
     shape.typeB = typeB;
+    shape.typeC = typeC;
     before.resize(size_t(m * shape.ldc));
     for (size_t i = 0; i < before.size(); ++i)
       before[i] = float(i % 7) - 3.0f;
@@ -92,15 +94,23 @@ struct Problem {
 
   std::vector<float> run(unsigned threads, const GemmTiling &tiling) const {
     std::vector<float> c = before;
+    std::vector<uint16_t> half; // `before` has whole numbers, which are in bf16 what they are
+    for (float value : before)
+      half.push_back(f32ToBf16(value));
+    bool rounds = shape.typeC == package::DType::bf16;
     std::vector<unsigned char> scratch(size_t(FTC_CPU_GEMM_SCRATCH) * threads + 64);
     GemmPlan(shape, blas(), tiling)
-        .run(pool(threads), a.data(), b.data(), c.data(), scratch.data(), FTC_CPU_GEMM_SCRATCH);
+        .run(pool(threads), a.data(), b.data(), rounds ? (void *)half.data() : c.data(),
+             scratch.data(), FTC_CPU_GEMM_SCRATCH);
+    if (rounds)
+      std::transform(half.begin(), half.end(), c.begin(), bf16ToF32);
     return c;
   }
   std::vector<float> run(unsigned threads) const { return run(threads, chooseTiling(shape)); }
 
   /// Compares every `step`-th row with double; f32 sums of k terms of size 1 err by less than
-  /// k units in the last place of their partial sums.
+  /// k units in the last place of their partial sums. A result in bf16 is off by one rounding more,
+  /// not by one for each panel.
   void check(const std::vector<float> &c, int64_t step = 1) const {
     for (int64_t i = 0; i < shape.m; i += step)
       for (int64_t j = 0; j < shape.ldc; ++j) {
@@ -118,6 +128,8 @@ struct Problem {
         }
         double old = shape.accumulate ? double(before[at]) : 0.0;
         double bound = (size + std::fabs(old)) * std::sqrt(double(shape.k) + 4) * 0x1p-23;
+        if (shape.typeC == package::DType::bf16)
+          bound += std::fabs(0.75 * sum + old) * 0x1p-8;
         ASSERT_NEAR(c[at], 0.75 * sum + old, bound) << i << ' ' << j;
       }
   }
@@ -150,6 +162,23 @@ TEST(Gemm, StoredTypes) {
       }
 }
 
+TEST(Gemm, ResultsInBf16) {
+  using package::DType;
+  for (DType typeA : {DType::f32, DType::bf16})
+    for (DType typeB : {DType::f32, DType::bf16})
+      for (int layout = 0; layout < 4; ++layout)
+        for (bool accumulate : {false, true}) {
+          SCOPED_TRACE(::testing::Message() << int(typeA) << int(typeB) << layout << accumulate);
+          Problem problem(45, 70, 52, layout & 1, layout & 2, accumulate, typeA, typeB, 3,
+                          DType::bf16);
+          problem.check(problem.run(2));
+          problem.check(problem.run(1, {2, 3, 4}));
+        }
+  Problem deep(720, 90, 9000, false, true, true, DType::bf16, DType::bf16, 0, DType::bf16);
+  ASSERT_GT(chooseTiling(deep.shape).panels, 1);
+  deep.check(deep.run(2), 97);
+}
+
 TEST(Gemm, PanelsOfTheContraction) {
   // Panels that are forced, and panels that a deep product needs.
   for (package::DType typeB : {package::DType::f32, package::DType::bf16}) {
@@ -175,10 +204,12 @@ TEST(Gemm, TilesOfAnyNumber) {
 }
 
 TEST(Gemm, SameBitsFromAnyNumberOfThreads) {
-  for (package::DType type : {package::DType::f32, package::DType::bf16}) {
+  using package::DType;
+  for (auto [typeB, typeC] :
+       {std::pair{DType::f32, DType::f32}, {DType::bf16, DType::f32}, {DType::bf16, DType::bf16}}) {
     for (const auto &size :
          {std::array<int64_t, 3>{512, 16, 512}, {300, 1200, 96}, {64, 3000, 64}}) {
-      Problem problem(size[0], size[1], size[2], false, true, true, package::DType::f32, type);
+      Problem problem(size[0], size[1], size[2], false, true, true, DType::f32, typeB, 0, typeC);
       ASSERT_GT(chooseTiling(problem.shape).rows * chooseTiling(problem.shape).columns, 1);
       std::vector<float> one = problem.run(1);
       for (unsigned threads : {2u, 3u, 8u}) {
@@ -194,13 +225,14 @@ TEST(Gemm, ScratchIsEnoughForEveryTile) {
   for (int64_t m : {1, 16, 100, 1000, 1024, 1025, 2047, 5000})
     for (int64_t n : {1, 24, 1000, 1040, 3000, 49152})
       for (int64_t k : {1, 64, 576, 1000, 16384})
-        for (int types = 1; types < 4; ++types) {
+        for (int types = 1; types < 8; ++types) {
           GemmShape shape;
           shape.m = m;
           shape.n = n;
           shape.k = k;
           shape.typeA = types & 1 ? package::DType::bf16 : package::DType::f32;
           shape.typeB = types & 2 ? package::DType::f16 : package::DType::f32;
+          shape.typeC = types & 4 ? package::DType::bf16 : package::DType::f32;
           GemmTiling tiling = chooseTiling(shape);
           ASSERT_GE(tiling.panels, 1);
           auto widest = [](int64_t extent, int64_t parts) {
@@ -212,7 +244,8 @@ TEST(Gemm, ScratchIsEnoughForEveryTile) {
           };
           int64_t width = (types & 1 ? widest(m, tiling.rows) : 0) +
                           (types & 2 ? widest(n, tiling.columns) : 0);
-          EXPECT_LE(width * widest(k, tiling.panels) * 4, FTC_CPU_GEMM_SCRATCH)
+          int64_t result = types & 4 ? widest(m, tiling.rows) * widest(n, tiling.columns) : 0;
+          EXPECT_LE((result + width * widest(k, tiling.panels)) * 4, FTC_CPU_GEMM_SCRATCH)
               << m << ' ' << n << ' ' << k << ' ' << types;
         }
 }

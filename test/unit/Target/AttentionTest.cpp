@@ -1,5 +1,6 @@
 //===- AttentionTest.cpp - tests of the attention families on the CPU -----===//
-// Forward and gradients: segments, dead tokens, grouped heads, tiles of all sizes.
+// Forward and gradients: segments, dead tokens, grouped heads, tiles of all sizes; in f32, and with
+// what has a row for each token in bf16 or f16.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "KernelTesting.h"
@@ -14,6 +15,7 @@ struct Case {
   const char *name;
   size_t tokens, heads, keyHeads, headDim, queryTile, keyTile;
   std::vector<size_t> segments; // lengths; what is left of the tokens is dead
+  Buffer::Type type = Buffer::F32;
 };
 
 class AttentionTest : public ::testing::TestWithParam<Case> {
@@ -84,24 +86,53 @@ protected:
            " : i64, scale = 0.2 : f64, query_tile = " + std::to_string(p.queryTile) +
            " : i64, key_tile = " + std::to_string(p.keyTile) + " : i64" + more;
   }
-  std::string read(size_t columns) const {
-    return arg("read", "whole", std::to_string(p.tokens) + "x" + std::to_string(columns) + "xf32");
+  /// A matrix of values; statistics (a column for each head) are f32 always.
+  std::string matrix(const char *access, size_t columns, bool statistics) const {
+    return arg(access, "whole",
+               std::to_string(p.tokens) + "x" + std::to_string(columns) +
+                   (statistics || p.type == Buffer::F32 ? "xf32"
+                    : p.type == Buffer::BF16            ? "xbf16"
+                                                        : "xf16"));
   }
-  std::string write(size_t columns) const {
-    return arg("write", "whole", std::to_string(p.tokens) + "x" + std::to_string(columns) + "xf32");
-  }
+  std::string read(size_t columns) const { return matrix("read", columns, false); }
+  std::string write(size_t columns) const { return matrix("write", columns, false); }
+  std::string readStatistics() const { return matrix("read", p.heads, true); }
+  std::string writeStatistics() const { return matrix("write", p.heads, true); }
   std::string ids() const { return arg("read", "whole", std::to_string(p.tokens) + "xi32"); }
   Buffer junk(size_t columns) const {
-    return {Buffer::F32, std::vector<double>(p.tokens * columns, std::nan(""))};
+    return {p.type, std::vector<double>(p.tokens * columns, std::nan(""))};
+  }
+  Buffer junkStatistics() const {
+    return {Buffer::F32, std::vector<double>(p.tokens * p.heads, std::nan(""))};
+  }
+
+  /// f32: within `tolerance`. Narrower: what is right within that, rounded once, which here is half
+  /// an ulp of each element.
+  void expectRight(const Buffer &actual, const std::vector<double> &expected, double tolerance,
+                   const char *what) const {
+    if (p.type == Buffer::F32)
+      return expectClose(actual, expected, tolerance, what);
+    double norm = 0;
+    for (double value : expected)
+      norm += value * value;
+    double largest = tolerance * std::sqrt(norm);
+    double half = p.type == Buffer::BF16 ? 0x1.01p-9 : 0x1.01p-12;
+    for (size_t i = 0; i < expected.size(); ++i)
+      ASSERT_NEAR(actual[i], expected[i], half * ulpRange(expected[i]) + largest)
+          << what << '[' << i << ']';
+  }
+  /// The power of two above a number; above the smallest normal one of f16.
+  static double ulpRange(double value) {
+    return std::exp2(std::floor(std::log2(std::max(std::fabs(value), 0x1p-14))) + 1);
   }
 
   const Case &p = GetParam();
   const double scale = 0.2;
   size_t width = p.heads * p.headDim, keyWidth = p.keyHeads * p.headDim;
-  Buffer q = Buffer::random(Buffer::F32, p.tokens *width, 1, 2.0),
-         k = Buffer::random(Buffer::F32, p.tokens *keyWidth, 2),
-         v = Buffer::random(Buffer::F32, p.tokens *keyWidth, 3),
-         grad = Buffer::random(Buffer::F32, p.tokens *width, 4);
+  Buffer q = Buffer::random(p.type, p.tokens *width, 1, 2.0),
+         k = Buffer::random(p.type, p.tokens *keyWidth, 2),
+         v = Buffer::random(p.type, p.tokens *keyWidth, 3),
+         grad = Buffer::random(p.type, p.tokens *width, 4);
   std::vector<double> begins, ends;
   Matrix out = Matrix(p.tokens * width), lse = Matrix(p.tokens * p.heads),
          delta = Matrix(p.tokens * p.heads), dq = Matrix(p.tokens * width),
@@ -109,19 +140,20 @@ protected:
 };
 
 TEST_P(AttentionTest, Forward) {
-  std::string text = kernel(
-      "attention", "attention",
-      {read(width), read(keyWidth), read(keyWidth), ids(), write(width), write(p.heads)}, params());
+  std::string text =
+      kernel("attention", "attention",
+             {read(width), read(keyWidth), read(keyWidth), ids(), write(width), writeStatistics()},
+             params());
   Image image(text);
   size_t tiles = (p.tokens + p.queryTile - 1) / p.queryTile;
-  auto after =
-      image.runCuts("attention", {q, k, v, Buffer(Buffer::I32, begins), junk(width), junk(p.heads)},
-                    p.heads * tiles);
-  expectClose(after[4], out, 2e-6, "out");
+  auto after = image.runCuts("attention",
+                             {q, k, v, Buffer(Buffer::I32, begins), junk(width), junkStatistics()},
+                             p.heads * tiles);
+  expectRight(after[4], out, 2e-6, "out");
   if (runsAvx512()) {
     Image wide(text, "x86-64-v4");
     std::vector<Buffer> buffers = {
-        q, k, v, Buffer(Buffer::I32, begins), junk(width), junk(p.heads)};
+        q, k, v, Buffer(Buffer::I32, begins), junk(width), junkStatistics()};
     wide.run("attention", buffers, 0, p.heads * tiles);
     EXPECT_TRUE(buffers[4] == after[4] && buffers[5] == after[5]);
   }
@@ -137,29 +169,34 @@ TEST_P(AttentionTest, Forward) {
 }
 
 TEST_P(AttentionTest, Delta) {
-  Image image(kernel("delta", "attention_delta", {read(width), read(width), write(p.heads)},
+  Image image(kernel("delta", "attention_delta", {read(width), read(width), writeStatistics()},
                      "head_dim = " + std::to_string(p.headDim) + " : i64"));
-  auto after = image.runCuts("delta", {Buffer(Buffer::F32, out), grad, junk(p.heads)}, p.tokens);
-  expectClose(after[2], delta, 1e-6, "delta");
+  auto after = image.runCuts("delta", {Buffer(p.type, out), grad, junkStatistics()}, p.tokens);
+  Buffer stored(p.type, out);
+  Matrix expected(delta.size());
+  for (size_t i = 0; i < out.size(); ++i)
+    expected[i / p.headDim] += stored[i] * grad[i];
+  expectClose(after[2], expected, 1e-6, "delta");
 }
 
 TEST_P(AttentionTest, GradQuery) {
   Image image(kernel("grad", "attention_grad_query",
-                     {read(width), read(keyWidth), read(keyWidth), read(width), read(p.heads),
-                      read(p.heads), ids(), write(width)},
+                     {read(width), read(keyWidth), read(keyWidth), read(width), readStatistics(),
+                      readStatistics(), ids(), write(width)},
                      params()));
   size_t tiles = (p.tokens + p.queryTile - 1) / p.queryTile;
   auto after = image.runCuts("grad",
                              {q, k, v, grad, Buffer(Buffer::F32, lse), Buffer(Buffer::F32, delta),
                               Buffer(Buffer::I32, begins), junk(width)},
                              p.heads * tiles);
-  expectClose(after[7], dq, 3e-6, "dq");
+  expectRight(after[7], dq, 3e-6, "dq");
 }
 
 TEST_P(AttentionTest, GradKeyValue) {
   for (auto [hasKey, hasValue] : {std::pair{true, true}, {true, false}, {false, true}}) {
-    std::vector<std::string> args = {read(width),   read(keyWidth), read(keyWidth), read(width),
-                                     read(p.heads), read(p.heads),  ids(),          ids()};
+    std::vector<std::string> args = {
+        read(width),      read(keyWidth),   read(keyWidth), read(width),
+        readStatistics(), readStatistics(), ids(),          ids()};
     std::vector<Buffer> buffers = {q,
                                    k,
                                    v,
@@ -179,24 +216,39 @@ TEST_P(AttentionTest, GradKeyValue) {
     size_t tiles = (p.tokens + p.keyTile - 1) / p.keyTile;
     auto after = image.runCuts("grad", buffers, p.keyHeads * tiles);
     if (hasKey)
-      expectClose(after[8], dk, 3e-6, "dk");
+      expectRight(after[8], dk, 3e-6, "dk");
     if (hasValue)
-      expectClose(after.back(), dv, 2e-6, "dv");
+      expectRight(after.back(), dv, 2e-6, "dv");
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Cases, AttentionTest,
-    ::testing::Values(Case{"OneSegment", 64, 2, 2, 16, 32, 32, {64}},
-                      Case{"GroupedHeads", 40, 6, 2, 8, 16, 8, {40}},
-                      Case{"OddTiles", 53, 2, 1, 20, 16, 24, {53}},
-                      Case{"Segments", 70, 2, 1, 16, 16, 16, {3, 30, 1, 17, 19}},
-                      Case{"DeadTokens", 48, 2, 2, 8, 16, 16, {10, 9}},
-                      Case{"AllDead", 20, 1, 1, 8, 8, 8, {}},
-                      Case{"ManySingles", 19, 2, 2, 4, 8, 8, {1, 1, 1, 1, 5, 1, 1, 8}},
-                      Case{"TileBeyondTokens", 13, 1, 1, 12, 64, 128, {7, 4}},
-                      Case{"OddHeadDim", 17, 2, 2, 5, 5, 7, {17}},
-                      Case{"OneToken", 1, 1, 1, 16, 16, 16, {1}}),
-    [](const auto &info) { return std::string(info.param.name); });
+const std::vector<Case> &cases() {
+  static const std::vector<Case> all = [] {
+    std::vector<Case> all = {Case{"OneSegment", 64, 2, 2, 16, 32, 32, {64}},
+                             Case{"GroupedHeads", 40, 6, 2, 8, 16, 8, {40}},
+                             Case{"OddTiles", 53, 2, 1, 20, 16, 24, {53}},
+                             Case{"Segments", 70, 2, 1, 16, 16, 16, {3, 30, 1, 17, 19}},
+                             Case{"DeadTokens", 48, 2, 2, 8, 16, 16, {10, 9}},
+                             Case{"AllDead", 20, 1, 1, 8, 8, 8, {}},
+                             Case{"ManySingles", 19, 2, 2, 4, 8, 8, {1, 1, 1, 1, 5, 1, 1, 8}},
+                             Case{"TileBeyondTokens", 13, 1, 1, 12, 64, 128, {7, 4}},
+                             Case{"OddHeadDim", 17, 2, 2, 5, 5, 7, {17}},
+                             Case{"OneToken", 1, 1, 1, 16, 16, 16, {1}}};
+    for (size_t i = 0, count = all.size(); i < count; ++i) {
+      all.push_back(all[i]);
+      all.back().type = Buffer::BF16;
+    }
+    all.push_back(all[1]);
+    all.back().type = Buffer::F16;
+    return all;
+  }();
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, AttentionTest, ::testing::ValuesIn(cases()), [](const auto &info) {
+  return std::string(info.param.name) + (info.param.type == Buffer::BF16  ? "Bf16"
+                                         : info.param.type == Buffer::F16 ? "F16"
+                                                                          : "");
+});
 
 } // namespace

@@ -1,5 +1,5 @@
 //===- CrossEntropyTest.cpp - tests of cross_entropy on the CPU -----------===//
-// Loss, gradient in place, both; rows that predict nothing; large logits.
+// Loss, gradient in place, both; rows that predict nothing; large logits; logits in bf16.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "KernelTesting.h"
@@ -10,10 +10,11 @@ using namespace ftc::cpu::testing;
 
 namespace {
 
-std::string crossEntropy(size_t vocabulary, bool gradient, bool loss) {
-  std::vector<std::string> args = {
-      arg(gradient ? "readwrite" : "read", "element", "?x" + std::to_string(vocabulary) + "xf32"),
-      arg("read", "row", "?xi32")};
+std::string crossEntropy(size_t vocabulary, bool gradient, bool loss,
+                         const std::string &type = "f32") {
+  std::vector<std::string> args = {arg(gradient ? "readwrite" : "read", "element",
+                                       "?x" + std::to_string(vocabulary) + "x" + type),
+                                   arg("read", "row", "?xi32")};
   if (gradient) {
     args.push_back(arg("read", "scalar", "f32"));
     args.push_back(arg("read", "scalar", "f32"));
@@ -61,6 +62,28 @@ TEST(CrossEntropyTest, LossAndGradient) {
   check(32, 3.0, {31, 0, 5});
   check(1000, 30.0, {999, 500, -100, -100, 1});
   check(3, 1.0, {2, 1, -100});
+}
+
+// The loss is that of the logits as stored; the gradient is rounded once.
+TEST(CrossEntropyTest, LogitsInBf16) {
+  constexpr size_t kVocabulary = 259;
+  const std::vector<double> targets = {0, -100, 258, 13};
+  Buffer logits = Buffer::random(Buffer::BF16, targets.size() * kVocabulary, 1, 3.0),
+         wide(Buffer::F32, logits.values()), target(Buffer::I32, targets),
+         inverse(Buffer::F32, {0.125}), grad(Buffer::F32, {2.0}),
+         nll = Buffer::zeros(Buffer::F32, targets.size());
+  Image narrow(crossEntropy(kVocabulary, true, true, "bf16")),
+      single(crossEntropy(kVocabulary, true, true)),
+      loss(crossEntropy(kVocabulary, false, true, "bf16"));
+  auto after = narrow.runCuts("ce", {logits, target, inverse, grad, nll}, 4),
+       expected = single.runCuts("ce", {wide, target, inverse, grad, nll}, 4),
+       alone = loss.runCuts("ce", {logits, target, nll}, 4);
+  EXPECT_TRUE(after[4] == expected[4] && alone[2] == expected[4] && alone[0] == logits);
+  expectExact(after[0], Buffer::BF16, expected[0].values(), "gradient");
+  if (runsAvx512()) {
+    Image avx512(crossEntropy(kVocabulary, true, true, "bf16"), "x86-64-v4");
+    EXPECT_TRUE(avx512.runCuts("ce", {logits, target, inverse, grad, nll}, 4)[0] == after[0]);
+  }
 }
 
 TEST(CrossEntropyTest, NothingPredicted) { check(64, 1.0, {-100, -100, -100}); }
