@@ -28,6 +28,7 @@ constexpr FamilyRow families[] = {
     {Family::attention_grad_query, 8, 8, 0, runAttentionGradQuery},
     {Family::attention_grad_key_value, 9, 10, 0, runAttentionGradKeyValue},
     {Family::cross_entropy, 2, 5, 0, runCrossEntropy},
+    {Family::scatter, 3, 3, 0, runScatter},
 };
 } // namespace
 

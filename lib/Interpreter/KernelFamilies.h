@@ -20,6 +20,7 @@ llvm::LogicalResult runRope(KernelOp kernel, Grid grid, llvm::ArrayRef<Buffer> o
 llvm::LogicalResult runEmbedding(KernelOp kernel, Grid grid, llvm::ArrayRef<Buffer> operands);
 llvm::LogicalResult runEmbeddingGrad(KernelOp kernel, Grid grid, llvm::ArrayRef<Buffer> operands);
 llvm::LogicalResult runCrossEntropy(KernelOp kernel, Grid grid, llvm::ArrayRef<Buffer> operands);
+llvm::LogicalResult runScatter(KernelOp kernel, Grid grid, llvm::ArrayRef<Buffer> operands);
 
 llvm::LogicalResult runAttention(KernelOp kernel, Grid grid, llvm::ArrayRef<Buffer> operands);
 llvm::LogicalResult runAttentionDelta(KernelOp kernel, Grid grid, llvm::ArrayRef<Buffer> operands);

@@ -71,12 +71,13 @@ def Launch_Family : Launch_Enum<"Family", "the shape of a kernel's loops (docs/k
   I32EnumCase<"gemm", 3>, I32EnumCase<"rope", 4>, I32EnumCase<"embedding", 5>,
   I32EnumCase<"embedding_grad", 6>, I32EnumCase<"attention", 7>,
   I32EnumCase<"attention_delta", 8>, I32EnumCase<"attention_grad_query", 9>,
-  I32EnumCase<"attention_grad_key_value", 10>, I32EnumCase<"cross_entropy", 11>
+  I32EnumCase<"attention_grad_key_value", 10>, I32EnumCase<"cross_entropy", 11>,
+  I32EnumCase<"scatter", 12>
 ]> {
   let description = [{
     With regions: `map`, `row_reduce`, `col_reduce`. Without: `gemm`, `rope`, `embedding`,
     `embedding_grad`, `attention`, `attention_delta`, `attention_grad_query`,
-    `attention_grad_key_value`, `cross_entropy`. docs/kernels.md has arguments, params and grid of each.
+    `attention_grad_key_value`, `cross_entropy`, `scatter`. docs/kernels.md has arguments, params and grid of each.
   }];
 }
 def Launch_FamilyAttr : Launch_EnumAttr<Launch_Family, "family">;

@@ -41,6 +41,8 @@ static LowerFn getLowering(Family family) {
     return lowerAttentionGradKeyValue;
   case Family::cross_entropy:
     return lowerCrossEntropy;
+  case Family::scatter:
+    return lowerScatter;
   }
   llvm_unreachable("a family without a case");
 }
