@@ -95,6 +95,14 @@ typedef struct ftc_options {
   int32_t threads;      /* of target "cpu"; 0: as many as the process may use */
 } ftc_options;
 
+/* Whether this machine has what an instance will take: base tensors (which are mapped), arena,
+   state, and the scratch of each thread, against the least of the memory that the system has
+   available, the limits of the control groups that the process is in and of the process itself
+   (RLIMIT_AS, RLIMIT_DATA), each less what is in use. If not, FTC_OUT_OF_MEMORY with both numbers.
+   With FTC_AVAILABLE_MEMORY=SIZE (`24GiB`) that is taken instead. Nothing is allocated. A GPU is
+   asked when the instance is created. */
+ftc_code ftc_memory_check(const ftc_package *package, const ftc_options *options, ftc_error *error);
+
 /* Allocates arena, state and scratch, all that a step will ever need; loads the code. The package
    must outlive the instance. A package of target "cuda" takes the GPU of the calling thread's CUDA
    context or, without one, the first, and allocates its base tensors there too. Its libraries are

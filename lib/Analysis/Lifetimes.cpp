@@ -8,6 +8,9 @@
 #include "llvm/ADT/MapVector.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <map>
+#include <tuple>
+
 using namespace mlir;
 using namespace ftc;
 using namespace ftc::launch;
@@ -19,6 +22,38 @@ Operation *ftc::getBase(Value buffer, int64_t &offset) {
     buffer = view.getSource();
   }
   return buffer.getDefiningOp();
+}
+
+/// The name of a buffer with `L*` for the layer that it begins with.
+static std::string nameOf(Operation *op) {
+  auto alloc = dyn_cast<AllocOp>(op);
+  StringRef name = alloc ? alloc.getName() : cast<InputOp>(op).getName(), rest = name;
+  if (rest.consume_front("L"))
+    if (StringRef digits = rest.take_while(llvm::isDigit); !digits.empty())
+      if (rest = rest.drop_front(digits.size()); rest.starts_with("_"))
+        return "L*" + rest.str();
+  return name.str();
+}
+
+bool Lifetimes::isSaved(const LiveBuffer &buffer) const {
+  return isa<AllocOp>(buffer.op) && buffer.first < boundary && buffer.last >= boundary;
+}
+
+std::vector<LiveGroup> Lifetimes::atPeak() const {
+  std::map<std::pair<std::string, bool>, LiveGroup> groups;
+  for (const LiveBuffer &buffer : buffers) {
+    if (buffer.first > peakLaunch || buffer.last < peakLaunch)
+      continue;
+    LiveGroup &group = groups[{nameOf(buffer.op), isSaved(buffer)}];
+    ++group.count;
+    group.bytes += buffer.bytes;
+  }
+  std::vector<LiveGroup> list;
+  for (auto &[key, group] : groups)
+    list.push_back({key.first, group.count, group.bytes, key.second});
+  std::stable_sort(list.begin(), list.end(),
+                   [](const LiveGroup &a, const LiveGroup &b) { return a.bytes > b.bytes; });
+  return list;
 }
 
 Lifetimes Lifetimes::of(EntryOp entry) {
@@ -57,7 +92,7 @@ Lifetimes Lifetimes::of(EntryOp entry) {
     result.buffers.push_back({op, bytes, range.first, range.second});
     change[range.first] += bytes;
     change[range.second + 1] -= bytes;
-    if (isa<AllocOp>(op) && range.first < result.boundary && range.second >= result.boundary)
+    if (result.isSaved(result.buffers.back()))
       result.savedBytes += bytes;
   }
   int64_t live = 0;

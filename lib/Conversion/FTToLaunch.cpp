@@ -70,6 +70,9 @@ struct ConvertFTToLaunchPass : ftc::impl::ConvertFTToLaunchBase<ConvertFTToLaunc
     rename(module, ft::kTokensAttr, launch::kTokensAttr);
     rename(module, "ft.max_segments", launch::kMaxSegmentsAttr);
     rename(module, ft::kComputeAttr, launch::kComputeAttr);
+    // Behind the passes that they are for.
+    module->removeAttr(ft::kMemoryBudgetAttr);
+    module->removeAttr(ft::kCheckpointingAttr);
     observer.commit(module);
   }
 

@@ -44,6 +44,12 @@ public:
     setSize("ft.batch", train.perDeviceTrainBatchSize);
     if (train.bf16)
       (*module)->setAttr(ft::kComputeAttr, TypeAttr::get(builder.getBF16Type()));
+    if (train.memoryBudget.bytes != 0)
+      setSize(ft::kMemoryBudgetAttr, static_cast<int64_t>(train.memoryBudget.bytes));
+    if (train.gradientCheckpointing)
+      (*module)->setAttr(ft::kCheckpointingAttr, builder.getUnitAttr());
+    if (StringRef name = attnImplementation(); !name.empty())
+      (*module)->setAttr("ft.attn_implementation", builder.getStringAttr(name));
     builder.setInsertionPointToEnd(module->getBody());
     for (size_t i = 0; i < weights.size(); ++i)
       addWeight(weights[i], trainable[i]);
@@ -58,6 +64,9 @@ public:
 private:
   //===-- Module level ----------------------------------------------------===//
 
+  StringRef attnImplementation() const {
+    return train.attnImplementation.empty() ? model.attnImplementation : train.attnImplementation;
+  }
   Location named(std::string_view name) {
     return NameLoc::get(builder.getStringAttr(StringRef(name.data(), name.size())));
   }
@@ -247,14 +256,22 @@ Status refuseUnsupported(const TrainConfig &train) {
   for (const MeshAxis &axis : train.mesh)
     if (axis.size != 1)
       return refuse("mesh", "'mesh' is not supported yet: a step runs on one device; remove it");
-  if (train.memoryBudget.bytes != 0)
-    return refuse("memory_budget", "'memory_budget' is not supported yet; remove it");
-  if (train.gradientCheckpointing)
-    return refuse("gradient_checkpointing",
-                  "'gradient_checkpointing' is not supported yet; set it to false or remove it");
   if (!train.quantization.members().empty())
     return refuse("quantization", "'quantization' is not supported yet; remove it");
   return Status::ok();
+}
+
+/// A window as long as the rows leaves out nothing; a shorter one would.
+Status checkWindow(const ModelConfig &model, const TrainConfig &train) {
+  if (model.slidingWindow == 0 || train.maxLength <= model.slidingWindow)
+    return Status::ok();
+  std::string where = train.whereOf("max_length"), window = std::to_string(model.slidingWindow);
+  Error error = makeError(where.empty() ? model.path : where,
+                          "'max_length' is " + std::to_string(train.maxLength) +
+                              ", but layers of this model attend to the last " + window +
+                              " tokens only, which is not supported yet; a max_length of at most " +
+                              window + " computes the same as the model");
+  return error.note(model.slidingWindowPlace + ": sliding_window is " + window);
 }
 
 /// Which weights are trained without an adapter. Every expression that finds no name is reported.
@@ -303,6 +320,8 @@ Result<OwningOpRef<ModuleOp>> buildForward(MLIRContext &context, const ModelConf
                                            std::vector<std::string> *warnings) {
   if (Status supported = refuseUnsupported(train); !supported)
     return supported.takeError();
+  if (Status window = checkWindow(model, train); !window)
+    return window.takeError();
   if (train.maxSegments > train.tokensPerStep())
     return makeError(train.whereOf("max_segments"),
                      "'max_segments' is " + std::to_string(train.maxSegments) +

@@ -26,12 +26,14 @@ public:
 
   Status read() {
     for (auto part : {&ModelReader::readFamily, &ModelReader::readSizes, &ModelReader::readHeads,
-                      &ModelReader::readFlags, &ModelReader::readDtype, &ModelReader::readRest})
+                      &ModelReader::readFlags, &ModelReader::readDtype, &ModelReader::readWindow,
+                      &ModelReader::readRest})
       if (Status s = (this->*part)(); !s)
         return s;
     Result<RopeConfig> rope = detail::readRope(in, *config.family, config.maxPositions, warnings);
     if (!rope)
       return rope.takeError();
+    readAttention();
     config.kinds = {{"full_attention", *rope}};
     config.kindOf.assign(static_cast<size_t>(config.layers), 0);
     detail::warnAboutUnknownKeys(in, detail::harmlessModelKeys(), warnings);
@@ -80,7 +82,7 @@ private:
         !get(in.getInt("vocab_size", 1, kMaxVocabulary), config.vocabSize) ||
         !get(in.getOptionalInt("max_position_embeddings", 1), positions))
       return failed();
-    config.maxPositions = positions.value_or(2048); // LlamaConfig's
+    config.maxPositions = positions.value_or(config.family->maxPositions);
     return Status::ok();
   }
 
@@ -91,7 +93,8 @@ private:
         !get(in.getOptionalInt("head_dim", 1, kMaxWidth), headDim))
       return failed();
     int64_t hidden = config.hiddenSize, heads = config.heads;
-    config.kvHeads = kvHeads.value_or(heads);
+    bool isAbsent = !in.has("num_key_value_heads") && config.family->kvHeads != 0;
+    config.kvHeads = isAbsent ? config.family->kvHeads : kvHeads.value_or(heads);
     if (heads % config.kvHeads != 0)
       return in.errorAt("num_key_value_heads",
                         "is " + std::to_string(config.kvHeads) +
@@ -124,7 +127,7 @@ private:
   }
 
   Status readBias(BiasRule rule, std::string_view key, bool &out) {
-    out = false;
+    out = rule == BiasRule::Always;
     return rule == BiasRule::ByKey ? readFlag(key, false, out) : Status::ok();
   }
 
@@ -158,6 +161,69 @@ private:
       return in.errorAt(dtype ? "dtype" : "torch_dtype",
                         "is " + quoted(name) + "; it must be float32, bfloat16 or float16");
     return Status::ok();
+  }
+
+  /// The window of attention, where some layer has one.
+  Status readWindow() {
+    const Family &family = *config.family;
+    if (family.window == WindowRule::None)
+      return Status::ok();
+    std::optional<int64_t> window;
+    if (!get(in.getOptionalInt("sliding_window", 1), window))
+      return failed();
+    if (!in.has("sliding_window"))
+      window = family.slidingWindow;
+    bool isUsed = window.has_value();
+    if (family.window == WindowRule::Switched)
+      if (Status s = readSwitchedWindow(isUsed); !s)
+        return s;
+    if (isUsed) {
+      config.slidingWindow = *window;
+      config.slidingWindowPlace = in.whereOf("sliding_window");
+    }
+    return Status::ok();
+  }
+
+  /// Keeps `isUsed` where `use_sliding_window` is on and some layer slides.
+  Status readSwitchedWindow(bool &isUsed) {
+    bool isOn = false;
+    std::optional<int64_t> first;
+    std::vector<std::string> types;
+    if (Status s = readFlag("use_sliding_window", false, isOn); !s)
+      return s;
+    if (!get(in.getOptionalInt("max_window_layers", 0), first) ||
+        !get(in.getStringList("layer_types"), types))
+      return failed();
+    isUsed = isUsed && isOn;
+    if (types.empty()) {
+      isUsed = isUsed && first.value_or(28) < config.layers; // Qwen2Config's
+      return Status::ok();
+    }
+    if (static_cast<int64_t>(types.size()) != config.layers)
+      return in.errorAt("layer_types", "has " + std::to_string(types.size()) +
+                                           " entries; num_hidden_layers is " +
+                                           std::to_string(config.layers));
+    bool slides = false;
+    for (const std::string &type : types) {
+      if (type != "full_attention" && type != "sliding_attention")
+        return in.errorAt("layer_types", "has " + quoted(type) +
+                                             ", which is not supported; a layer is full_attention "
+                                             "or sliding_attention");
+      slides |= type == "sliding_attention";
+    }
+    if (slides && !isUsed)
+      return in.errorAt("layer_types", "has sliding_attention, but use_sliding_window is not true "
+                                       "or sliding_window is null; say which holds");
+    isUsed = slides;
+    return Status::ok();
+  }
+
+  /// A hint how attention is to be computed; it changes no value, so anything but a name is none.
+  void readAttention() {
+    for (const char *key : {"_attn_implementation", "attn_implementation"})
+      if (const json::Value *value = in.get(key))
+        if (const std::string *name = value->asString())
+          config.attnImplementation = *name;
   }
 
   /// The activation, the numbers, and what must have the one value that is supported.
@@ -266,6 +332,8 @@ std::string describe(const ModelConfig &config) {
     biases.push_back("MLP");
   if (!biases.empty())
     text += ", biases in " + detail::list(biases);
+  if (config.slidingWindow > 0)
+    text += ", attention to " + number(config.slidingWindow) + " tokens";
   std::set<std::string_view> dtypes;
   for (const auto &entry : config.storage)
     dtypes.insert(dtypeName(entry.second));

@@ -30,6 +30,17 @@ static LogicalResult rmsNorm(RMSNormOp op, Context &context, Operands in, Result
 }
 
 template <typename Real>
+static LogicalResult rmsNormApply(RMSNormApplyOp op, Context &, Operands in, Results &out) {
+  const HostValue &x = in[0], &weight = in[1], &rstd = in[2];
+  HostValue y = zeros(op.getResult());
+  for (int64_t t = 0; t < x.shape[0]; ++t)
+    for (int64_t j = 0; j < x.shape[1]; ++j)
+      put(y, t, j) = at<Real>(x, t, j) * at<Real>(rstd, t) * at<Real>(weight, j);
+  out.push_back(std::move(y));
+  return success();
+}
+
+template <typename Real>
 static LogicalResult rmsNormGrad(RMSNormGradOp op, Context &context, Operands in, Results &out) {
   const HostValue &grad = in[0], &x = in[1], &weight = in[2], &rstd = in[3];
   HostValue dx = zeros(op.getResult());
@@ -85,6 +96,7 @@ static LogicalResult globalNorm(GlobalNormOp op, Context &context, Operands in, 
 
 void ftc::ft::attachNormModels(MLIRContext &context) {
   attach<RMSNormOp, rmsNorm<double>, rmsNorm<float>>(context);
+  attach<RMSNormApplyOp, rmsNormApply<double>, rmsNormApply<float>>(context);
   attach<RMSNormGradOp, rmsNormGrad<double>, rmsNormGrad<float>>(context);
   attach<RMSNormWeightGradOp, rmsNormWeightGrad<double>, rmsNormWeightGrad<float>>(context);
   attach<SumRowsOp, sumRows<double>, sumRows<float>>(context);

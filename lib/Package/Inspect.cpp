@@ -18,9 +18,21 @@ Value memoryValue(const package::Package &root) {
   const package::Entry &entry = *root.entries()->Get(memory.peak_entry());
   const package::Launch &launch = *entry.launches()->Get(entry.peak_launch());
   Value at = Value::object();
+  Value live = Value::array();
+  if (entry.live())
+    for (const package::Live *group : *entry.live()) {
+      Value one = Value::object();
+      one.set("name", group->name()->string_view())
+          .set("count", group->count())
+          .set("bytes", group->bytes())
+          .set("saved", group->saved());
+      live.push(std::move(one));
+    }
   at.set("entry", entry.name()->string_view())
       .set("launch", entry.peak_launch())
-      .set("site", root.strings()->Get(launch.site())->string_view());
+      .set("site", root.strings()->Get(launch.site())->string_view())
+      .set("bytes", entry.live_bytes())
+      .set("live", std::move(live));
   Value value = Value::object();
   value.set("parameters", memory.parameters())
       .set("trainable", memory.trainable())

@@ -17,6 +17,7 @@ namespace {
 
 // Kernels below this rank are summed up in one line.
 constexpr size_t kernelsShown = 20;
+constexpr size_t liveShown = 12;
 constexpr size_t remarksShown = 8;
 constexpr size_t decisionsShown = 2; // of a question
 constexpr size_t lineWidth = 100;
@@ -54,11 +55,38 @@ double share(uint64_t part, uint64_t whole) {
   return whole ? 100.0 * static_cast<double>(part) / static_cast<double>(whole) : 0.0;
 }
 
-void memoryText(const package::Package &root, std::string &text) {
-  const package::Memory &memory = *root.memory();
-  const package::Entry &entry = *root.entries()->Get(memory.peak_entry());
+/// Where the arena is fullest, and what of it is live there.
+void peakText(const package::Package &root, std::string &text) {
+  const package::Entry &entry = *root.entries()->Get(root.memory()->peak_entry());
   std::string_view site =
       root.strings()->Get(entry.launches()->Get(entry.peak_launch())->site())->string_view();
+  append(text, "  the arena is fullest in %s, launch %u, %s\n",
+         shortened(entry.name()->string_view(), 12).c_str(), entry.peak_launch(),
+         shortened(site, 50).c_str());
+  if (!entry.live() || entry.live()->size() == 0)
+    return;
+  auto row = [&](std::string_view name, uint64_t count, uint64_t bytes, const char *what) {
+    append(text, "    %-34s %6llu x %12s %16llu B%s%s\n", shortened(name, 34).c_str(),
+           static_cast<unsigned long long>(count), humanBytes(bytes).c_str(),
+           static_cast<unsigned long long>(bytes), *what ? "  " : "", what);
+  };
+  text += "  live there\n";
+  uint64_t groups = entry.live()->size(), count = 0, bytes = 0;
+  for (uint32_t i = 0; i < groups; ++i) {
+    const package::Live &live = *entry.live()->Get(i);
+    if (i < liveShown) {
+      row(live.name()->string_view(), live.count(), live.bytes(), live.saved() ? "saved" : "");
+      continue;
+    }
+    count += live.count();
+    bytes += live.bytes();
+  }
+  if (groups > liveShown)
+    row(std::to_string(groups - liveShown) + " more names", count, bytes, "");
+}
+
+void memoryText(const package::Package &root, std::string &text) {
+  const package::Memory &memory = *root.memory();
   struct Row {
     const char *name;
     uint64_t bytes;
@@ -80,8 +108,7 @@ void memoryText(const package::Package &root, std::string &text) {
   for (const Row &row : rows)
     append(text, "  %-18s %12s %16llu B  %s\n", row.name, humanBytes(row.bytes).c_str(),
            static_cast<unsigned long long>(row.bytes), row.what);
-  append(text, "  the arena is fullest in %s, launch %u, %s\n", entry.name()->c_str(),
-         entry.peak_launch(), shortened(site, 50).c_str());
+  peakText(root, text);
 }
 
 void entriesText(const package::Package &root, std::string &text) {

@@ -43,6 +43,7 @@ private:
                const std::string &where);
   Status entries();
   Status entry(uint32_t index);
+  Status live(const package::Entry &entry, const std::string &where);
   Status ports(const package::Entry &entry, const std::string &where);
   Status port(const package::Port &port, const package::Entry &entry, const std::string &where);
   Status launch(const package::Entry &entry, uint32_t index, const std::string &where);

@@ -60,11 +60,29 @@ Status PackageVerifier::entry(uint32_t index) {
   if (entry.live_bytes() > entry.arena_bytes() || entry.saved_bytes() > entry.arena_bytes())
     return fail(where, "live_bytes or saved_bytes is over arena_bytes = " +
                            std::to_string(entry.arena_bytes()));
+  if (Status status = live(entry, where); !status)
+    return status;
   if (Status status = ports(entry, where); !status)
     return status;
   for (uint32_t i = 0; i < launches; ++i)
     if (Status status = launch(entry, i, where); !status)
       return status;
+  return Status::ok();
+}
+
+Status PackageVerifier::live(const package::Entry &entry, const std::string &where) {
+  if (!entry.live())
+    return Status::ok();
+  std::optional<uint64_t> sum = 0;
+  for (const package::Live *group : *entry.live()) {
+    if (group->name()->size() == 0 || group->count() == 0)
+      return fail(where, "live: a group has no name or no buffers");
+    sum = sum ? checkedAdd(*sum, group->bytes()) : sum;
+  }
+  if (sum != entry.live_bytes())
+    return fail(where, "live_bytes is " + std::to_string(entry.live_bytes()) +
+                           ", but what is live adds up to " +
+                           (sum ? std::to_string(*sum) : "more than 64 bits hold"));
   return Status::ok();
 }
 

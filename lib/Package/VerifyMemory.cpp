@@ -93,7 +93,7 @@ Status PackageVerifier::memory() {
                                               " bytes, but product_workspace is " +
                                               std::to_string(root.product_workspace()));
   uint64_t scratch = cpuScratchBytes(root);
-  if (memory.workspace() < scratch)
+  if (memory.workspace() != scratch)
     return fail("memory.workspace", "is " + std::to_string(memory.workspace()) +
                                         " bytes, but one thread needs " + std::to_string(scratch));
   return Status::ok();

@@ -7,6 +7,7 @@
 #include "CompileCuda.h"
 #include "CompileReport.h"
 #include "MakePackage.h"
+#include "MemoryBudget.h"
 #include "Source.h"
 #include "dialects/FT/IR/FT.h"
 #include "dialects/Launch/IR/Launch.h"
@@ -96,7 +97,8 @@ static Result<std::unique_ptr<PassValidator>> validatorOf(ModuleOp module,
 }
 
 static PassRun runPasses(ModuleOp module, const CompileOptions &options,
-                         DiagnosticCollector &diagnostics, CompileReport &report) {
+                         const PipelineOptions &pipeline, DiagnosticCollector &diagnostics,
+                         CompileReport &report) {
   auto manager = std::make_unique<PassManager>(module.getContext(), ModuleOp::getOperationName());
   DefaultTimingManager timing;
   if (!options.mlirFlags.empty()) {
@@ -106,7 +108,7 @@ static PassRun runPasses(ModuleOp module, const CompileOptions &options,
   }
   TimingScope scope = timing.getRootScope();
   manager->enableTiming(scope);
-  if (Status status = buildPipeline(*manager, module, pipelineOptions(options)); !status)
+  if (Status status = buildPipeline(*manager, module, pipeline); !status)
     return {std::move(status)};
   if (llvm::is_contained(options.mlirFlags, "--dump-pass-pipeline")) {
     manager->dump();
@@ -137,6 +139,67 @@ static PassRun runPasses(ModuleOp module, const CompileOptions &options,
   if (run.status)
     report.validated(validation.checked);
   return run;
+}
+
+/// The step in front of ft-rematerialize.
+static constexpr StringLiteral kBeforeChoice = "ft-lower-precision";
+static constexpr StringLiteral kChoice = "ft-rematerialize";
+
+static bool isAhead(ModuleOp module, StringRef step) {
+  return llvm::is_contained(remainingSteps(module), step);
+}
+
+/// The passes; where there is a budget, those up to ft-rematerialize first, then its choice.
+static PassRun runPasses(ModuleOp module, const CompileOptions &options,
+                         DiagnosticCollector &diagnostics, CompileReport &report) {
+  PipelineOptions pipeline = pipelineOptions(options);
+  auto budget = module->getAttrOfType<IntegerAttr>(ft::kMemoryBudgetAttr);
+  bool chooses = budget && isAhead(module, kChoice) &&
+                 !llvm::is_contained(options.disabledPasses, kChoice.str());
+  if (!chooses)
+    return runPasses(module, options, pipeline, diagnostics, report);
+  std::vector<std::string> steps = pipelineSteps();
+  bool reaches = options.stopAfter.empty() ||
+                 llvm::find(steps, options.stopAfter) >= llvm::find(steps, kChoice.str());
+  if (!reaches)
+    return runPasses(module, options, pipeline, diagnostics, report);
+  if (isAhead(module, kBeforeChoice)) {
+    PipelineOptions before = pipeline;
+    before.stopAfter = kBeforeChoice.str();
+    if (PassRun run = runPasses(module, options, before, diagnostics, report); !run.status)
+      return run;
+  }
+  MemoryPoint atLeast;
+  if (module->hasAttr(ft::kCheckpointingAttr))
+    atLeast.limit = 0;
+  Result<MemoryPoint> point =
+      fitMemory(module, pipeline, budget.getInt(), atLeast, "memory budget");
+  if (!point)
+    return {point.takeError()};
+  pipeline.savedBytes = point->limit;
+  pipeline.segments = point->segments;
+  report.budget(budget.getInt(), point->peakBytes, point->extraFlops, stepFlops(module));
+  return runPasses(module, options, pipeline, diagnostics, report);
+}
+
+/// Prints the curve of a module from the frontend.
+static Status printCurve(ModuleOp module, const CompileOptions &options,
+                         DiagnosticCollector &diagnostics, CompileReport &report) {
+  if (!isAhead(module, kChoice))
+    return makeError("--memory-curve", "needs IR in front of " + kChoice.str() +
+                                           ", or configs; this IR is behind it");
+  if (isAhead(module, kBeforeChoice)) {
+    PipelineOptions before = pipelineOptions(options);
+    before.stopAfter = kBeforeChoice.str();
+    if (PassRun run = runPasses(module, options, before, diagnostics, report); !run.status)
+      return std::move(run.status);
+  }
+  constexpr int between = 7;
+  Result<std::vector<MemoryPoint>> curve = memoryCurve(module, pipelineOptions(options), between);
+  if (!curve)
+    return curve.takeError();
+  report.curve(*curve, stepFlops(module));
+  return Status::ok();
 }
 
 static Status writeModule(ModuleOp module, const CompileOptions &options) {
@@ -214,6 +277,8 @@ static Status checkOptions(const CompileOptions &options) {
       return status;
   if (!options.stopAfter.empty() && options.emit != "mlir")
     return makeError("--stop-after", "leaves IR, not a package; add --emit=mlir");
+  if (options.memoryCurve)
+    return Status::ok();
   if (options.emit != "mlir" && (options.output.empty() || options.output == "-"))
     return makeError("ftc compile", options.emit == "cuda" ? "needs -o DIR for the code"
                                                            : "needs -o FILE for the package");
@@ -277,6 +342,17 @@ static Status compile(const CompileOptions &options, const std::string &programN
   if (Status status = checkCompute(options, computesNarrow(module), options.from); !status)
     return status;
   report.lap("frontend");
+  // Of configs it has come in with them.
+  if (options.memoryBudget != 0 && !options.from.empty()) {
+    if (!isAhead(module, kChoice))
+      return makeError("--memory-budget", "decides in " + kChoice.str() +
+                                              ", which this IR has been through; go on from an "
+                                              "earlier dump");
+    module->setAttr(ft::kMemoryBudgetAttr,
+                    Builder(&context).getI64IntegerAttr(options.memoryBudget));
+  }
+  if (options.memoryCurve)
+    return printCurve(module, options, diagnostics, report);
 
   if (options.stopAfter != kFrontendStep.str() || !options.from.empty())
     if (PassRun run = runPasses(module, options, diagnostics, report); !run.status) {

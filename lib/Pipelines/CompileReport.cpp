@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "CompileReport.h"
+#include "MemoryBudget.h"
 
 #include "ftc/Analysis/Report.h"
 #include "ftc/Support/AtomicFile.h"
@@ -38,6 +39,24 @@ void CompileReport::describe(const ModelConfig &model, const std::vector<Resolve
 void CompileReport::validated(unsigned passes) {
   out << "passes   " << passes << " of them change nothing that a step computes (a small program "
       << "of this kind, run before and after each)\n";
+}
+
+static std::string percent(int64_t part, int64_t whole) {
+  return llvm::formatv("{0:f1}%", whole ? 100.0 * double(part) / double(whole) : 0.0).str();
+}
+
+void CompileReport::budget(int64_t budget, int64_t peak, int64_t extraFlops, int64_t flops) {
+  out << "budget   " << formatBytes(budget) << ": a step needs " << formatBytes(peak)
+      << (extraFlops == 0 ? " and repeats no product\n"
+                          : " and repeats " + percent(extraFlops, flops) + " of its arithmetic\n");
+}
+
+void CompileReport::curve(const std::vector<MemoryPoint> &points, int64_t flops) {
+  out << llvm::formatv("{0,16} {1,16} {2,16}  {3}\n", "peak", "arena", "kept", "repeated");
+  for (const MemoryPoint &point : points)
+    out << llvm::formatv("{0,16} {1,16} {2,16}  {3}\n", formatBytes(point.peakBytes),
+                         formatBytes(point.arenaBytes), formatBytes(point.savedBytes),
+                         percent(point.extraFlops, flops));
 }
 
 /// "; cubins sm_90", "; source for NVRTC"

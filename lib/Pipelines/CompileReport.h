@@ -18,6 +18,8 @@
 
 namespace ftc {
 
+struct MemoryPoint;
+
 class CompileReport {
 public:
   /// `quiet`: the summary goes to standard error, since standard output has the IR.
@@ -32,6 +34,13 @@ public:
 
   /// How many passes ran before and after without a difference.
   void validated(unsigned passes);
+
+  /// What a memory budget has led to: the planned peak, and floating-point operations that a step
+  /// repeats, beside those of one that repeats none.
+  void budget(int64_t budget, int64_t peak, int64_t extraFlops, int64_t flops);
+
+  /// A table of choices, beside the operations of a step that repeats none.
+  void curve(const std::vector<MemoryPoint> &points, int64_t flops);
 
   /// The package that was written: target, memory, its size in bytes.
   void summarize(const Package &package, uint64_t bytes, const CompileOptions &options);

@@ -20,12 +20,14 @@ class Switches {
 public:
   Switches(const PipelineOptions &options, ModuleOp module) : options(options) {
     auto compute = module->getAttrOfType<TypeAttr>(ft::kComputeAttr);
+    checkpoints = module->hasAttr(ft::kCheckpointingAttr);
     inBf16 = options.computeDType.empty() ? compute && compute.getValue().isBF16()
                                           : options.computeDType == "bf16";
   }
   bool has(llvm::StringRef name) const { return !llvm::is_contained(options.disabled, name); }
   const PipelineOptions &options;
-  bool inBf16 = false; ///< what the program computes in
+  bool inBf16 = false;      ///< what the program computes in
+  bool checkpoints = false; ///< recomputes blocks from their inputs
 };
 
 /// One pass that leaves a report, what cleans up behind it, and the phase that then holds.
@@ -47,6 +49,7 @@ constexpr llvm::StringLiteral kForwardPhase = "forward";
 
 constexpr llvm::StringLiteral kCanonicalize = "canonicalize", kCSE = "cse",
                               kPrune = "ft-prune-graph", kPrecision = "ft-lower-precision",
+                              kRematerialize = "ft-rematerialize",
                               kFusion = "ft-form-kernels.fusion",
                               kInPlace = "convert-ft-to-launch.in-place",
                               kReuse = "launch-plan-arena.reuse", kBatch = "launch-batch";
@@ -67,6 +70,16 @@ std::unique_ptr<Pass> createConversion(const Switches &on) {
   return createConvertFTToLaunch(options);
 }
 
+std::unique_ptr<Pass> createRematerialization(const Switches &on) {
+  ft::RematerializeOptions options;
+  options.off = !on.has(kRematerialize);
+  options.savedBytes = on.options.savedBytes;
+  options.segments = on.options.segments;
+  if (on.checkpoints && options.savedBytes < 0)
+    options.savedBytes = 0;
+  return ft::createRematerialize(options);
+}
+
 // Adapters are attached and inlined on the clean forward graph; the backward comes from the ops'
 // own rules and is complete; pruning follows since frozen weights are what makes gradients dead.
 constexpr Step steps[] = {
@@ -82,6 +95,8 @@ constexpr Step steps[] = {
     {kPrecision,
      [](const Switches &on) { return ft::createLowerPrecision({on.options.computeDType}); }, false,
      "precision", verifyFt},
+    // Behind the last CSE, which would merge each copy with its original.
+    {kRematerialize, createRematerialization, false, "precision", verifyFt},
     {"ft-form-kernels",
      [](const Switches &on) { return ft::createFormKernels({/*fusion=*/on.has(kFusion)}); }, false,
      "kernels", verifyFt},
@@ -152,7 +167,8 @@ std::vector<std::string> ftc::remainingSteps(ModuleOp module) {
 
 std::vector<std::string> ftc::optionalPasses() {
   std::vector<std::string> names;
-  for (llvm::StringRef name : {kCanonicalize, kCSE, kPrune, kFusion, kInPlace, kBatch, kReuse})
+  for (llvm::StringRef name :
+       {kCanonicalize, kCSE, kPrune, kRematerialize, kFusion, kInPlace, kBatch, kReuse})
     names.push_back(name.str());
   return names;
 }

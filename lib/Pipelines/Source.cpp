@@ -157,6 +157,8 @@ Result<OwningOpRef<ModuleOp>> ftc::readConfigs(MLIRContext &context, const Compi
       return config.takeError();
     train = std::move(*config);
   }
+  if (options.memoryBudget != 0)
+    train.memoryBudget.bytes = static_cast<uint64_t>(options.memoryBudget);
   if (Status status = checkCompute(options, train.bf16, train.whereOf("bf16")); !status)
     return status.takeError();
 

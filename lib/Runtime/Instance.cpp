@@ -4,10 +4,14 @@
 //===----------------------------------------------------------------------===//
 #include "Instance.h"
 
+#include "AvailableMemory.h"
 #include "CpuInstance.h"
 #include "CudaInstance.h"
+#include "ftc/Package/Inspect.h"
+#include "ftc/Support/TrainConfig.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace ftc {
 
@@ -27,17 +31,64 @@ int64_t positionRows(const package::Package &root) {
   return rows;
 }
 
+Outcome checkThreads(int threads) {
+  return threads < 0 || threads > mostThreads
+             ? invalidArgument("threads", "is " + std::to_string(threads) + "; 0 to " +
+                                              std::to_string(mostThreads) + " are possible")
+             : Outcome::ok();
+}
+
+unsigned resolvedThreads(int threads) {
+  return threads > 0 ? static_cast<unsigned>(threads)
+                     : std::min(availableCpus(), unsigned{mostThreads});
+}
+
+/// What the system says, or instead FTC_AVAILABLE_MEMORY.
+Result<AvailableMemory> memoryToGoBy() {
+  constexpr const char *name = "FTC_AVAILABLE_MEMORY";
+  const char *given = std::getenv(name);
+  if (!given || !*given)
+    return availableMemory();
+  Result<ByteSize> size = parseByteSize(given, name);
+  if (!size)
+    return size.takeError();
+  return AvailableMemory{size->bytes, name};
+}
+
 } // namespace
 
+Outcome Instance::checkMemory(const Package &package, int threads) {
+  if (Outcome outcome = checkThreads(threads); !outcome || isCuda(package.root()))
+    return outcome;
+  Result<AvailableMemory> available = memoryToGoBy();
+  if (!available)
+    return Outcome(FTC_INVALID_ARGUMENT, available.takeError());
+  const package::Memory &sizes = *package->memory();
+  unsigned count = resolvedThreads(threads);
+  uint64_t scratch = cpuScratchBytes(package.root());
+  uint64_t room = UINT64_MAX - sizes.peak();
+  uint64_t needed = scratch > room / count ? UINT64_MAX : sizes.peak() + scratch * count;
+  if (needed <= available->bytes)
+    return Outcome::ok();
+  return Outcome(
+      FTC_OUT_OF_MEMORY,
+      makeError(package.path(),
+                "needs " + humanBytes(needed) + " of memory, " + std::to_string(needed) +
+                    " bytes (weights " + humanBytes(sizes.parameters()) + ", state " +
+                    humanBytes(sizes.state()) + ", arena " + humanBytes(sizes.arena()) +
+                    ", scratch of " + std::to_string(count) +
+                    (count == 1 ? " thread " : " threads ") + humanBytes(scratch * count) +
+                    "), but " + available->limit + " leaves " + humanBytes(available->bytes) +
+                    ", " + std::to_string(available->bytes) +
+                    " bytes; compile for fewer tokens or with a memory_budget, or free memory"));
+}
+
 Outcome Instance::create(const Package &package, int threads, std::unique_ptr<Instance> &instance) {
-  if (threads < 0 || threads > mostThreads)
-    return invalidArgument("threads", "is " + std::to_string(threads) + "; 0 to " +
-                                          std::to_string(mostThreads) + " are possible");
+  if (Outcome outcome = checkThreads(threads); !outcome)
+    return outcome;
   if (isCuda(package.root()))
     return CudaInstance::create(package, instance);
-  unsigned size = threads > 0 ? static_cast<unsigned>(threads)
-                              : std::min(availableCpus(), unsigned{mostThreads});
-  return CpuInstance::create(package, size, instance);
+  return CpuInstance::create(package, resolvedThreads(threads), instance);
 }
 
 Instance::Instance(const Package &package)

@@ -37,6 +37,9 @@ public:
   static Outcome create(const Package &package, int threads, std::unique_ptr<Instance> &instance);
   virtual ~Instance() = default;
 
+  /// Whether the machine has what an instance will take; see ftc_memory_check.
+  static Outcome checkMemory(const Package &package, int threads);
+
   Outcome bindDirectory(const std::string &directory);
   Outcome bindTensor(std::string_view name, package::DType dtype, const std::vector<int64_t> &shape,
                      const void *data);

@@ -57,6 +57,13 @@ ftc_code null(const char *argument, ftc_error *error) {
   return report(FTC_INVALID_ARGUMENT, ftc::makeError(argument, "is null"), error);
 }
 
+Outcome checkOptions(const ftc_options *options) {
+  if (!options || options->struct_size >= sizeof(ftc_options))
+    return Outcome::ok();
+  return ftc::invalidArgument("options", "struct_size is " + std::to_string(options->struct_size) +
+                                             ", not sizeof(ftc_options)");
+}
+
 ftc_code finishLoad(ftc::Result<std::unique_ptr<ftc::Package>> loaded, ftc_package **package,
                     ftc_error *error) {
   if (!loaded)
@@ -167,17 +174,23 @@ ftc_code ftc_package_tensor(const ftc_package *package, size_t index, ftc_tensor
   return FTC_OK;
 }
 
+ftc_code ftc_memory_check(const ftc_package *package, const ftc_options *options,
+                          ftc_error *error) {
+  if (!package)
+    return null("package", error);
+  if (Outcome outcome = checkOptions(options); !outcome)
+    return report(outcome, error);
+  return report(ftc::Instance::checkMemory(*package->package, options ? options->threads : 0),
+                error);
+}
+
 ftc_code ftc_instance_create(const ftc_package *package, const ftc_options *options,
                              ftc_instance **instance, ftc_error *error) {
   if (!package || !instance)
     return null(package ? "instance" : "package", error);
   *instance = nullptr;
-  if (options && options->struct_size < sizeof(ftc_options))
-    return report(FTC_INVALID_ARGUMENT,
-                  ftc::makeError("options", "struct_size is " +
-                                                std::to_string(options->struct_size) +
-                                                ", not sizeof(ftc_options)"),
-                  error);
+  if (Outcome outcome = checkOptions(options); !outcome)
+    return report(outcome, error);
   std::unique_ptr<ftc::Instance> created;
   Outcome outcome =
       ftc::Instance::create(*package->package, options ? options->threads : 0, created);

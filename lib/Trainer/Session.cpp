@@ -125,6 +125,14 @@ Result<Instance> Instance::create(const Package &package, int threads) {
   return instance;
 }
 
+Status Instance::checkMemory(const Package &package, int threads) {
+  ftc_options options{};
+  options.struct_size = sizeof options;
+  options.threads = threads;
+  ftc_error error{};
+  return statusOf(ftc_memory_check(package.handle(), &options, &error), error);
+}
+
 Status Instance::bindDirectory(const std::string &directory) {
   ftc_error error{};
   return statusOf(ftc_bind_directory(owned.get(), directory.c_str(), &error), error);
@@ -169,6 +177,8 @@ Result<Instance> startInstance(const Package &package, const StartOptions &optio
     return makeError("--adapter-weights",
                      package.path() + " trains the model itself and has no adapter; give the "
                                       "trained model's directory as --weights");
+  if (Status s = Instance::checkMemory(package, options.threads); !s)
+    return s.takeError();
   Result<Instance> instance = Instance::create(package, options.threads);
   if (!instance)
     return instance;

@@ -242,7 +242,7 @@ private:
         continue;
       for (Operation *user : operand.getUsers()) {
         Group *group = byOp.lookup(user);
-        if (group && group->family == KernelFamily::map && sameShape(group, op) && join(group, op))
+        if (group && streams(group) && sameShape(group, op) && join(group, op))
           return;
       }
     }
@@ -279,8 +279,7 @@ private:
         continue;
       for (Operation *user : operand.getUsers()) {
         Group *group = user == op ? nullptr : byOp.lookup(user);
-        if (group && (elementwise ? group->family == KernelFamily::map && sameShape(group, op)
-                                  : group == own))
+        if (group && (elementwise ? streams(group) && sameShape(group, op) : group == own))
           add(group, operand, /*reads=*/true);
       }
     }

@@ -96,8 +96,8 @@ def run(t):
     changed("architectures of numbers", {"architectures": [1]}, "'architectures' must be .* array of strings", place=P)
 
     # Values.
-    changed("unknown model_type", {"model_type": "lama"}, "'model_type' is 'lama', which is not supported; supported: llama", place=P)
-    changed("other model_type", {"model_type": "mistral"}, "'model_type' is 'mistral', which is not supported", place=P)
+    changed("unknown model_type", {"model_type": "lama"}, "'model_type' is 'lama', which is not supported; supported: llama, mistral, qwen2", place=P)
+    changed("other model_type", {"model_type": "mixtral"}, "'model_type' is 'mixtral', which is not supported", place=P)
     changed("unknown hidden_act", {"hidden_act": "gelu"}, "'hidden_act' is 'gelu', .* it must be silu", place=P)
     changed("unknown dtype", {"dtype": "float8"}, "'dtype' is 'float8'; it must be float32, bfloat16 or float16", place=P)
     changed("two dtypes", {"torch_dtype": "bfloat16"}, "'dtype' is 'float32', but 'torch_dtype' is 'bfloat16'", place=P)
@@ -117,6 +117,22 @@ def run(t):
     changed("odd heads of hidden_size", {"hidden_size": 36, "head_dim": None}, "'hidden_size' gives heads of 9 columns", place=P)
     changed("width beyond the limit", {"num_attention_heads": 2**20, "num_key_value_heads": 2**20, "head_dim": 1024},
             "'num_attention_heads' x head_dim is 1073741824; it must be at most 1048576", place=P)
+
+    # Windows of attention.
+    qwen = {"model_type": "qwen2", "use_sliding_window": True, "sliding_window": 4096, "max_window_layers": 0}
+    changed("mistral's window is 0", {"model_type": "mistral", "sliding_window": 0}, "'sliding_window' must be an integer of at least 1, got 0", place=P)
+    changed("mistral's window is a string", {"model_type": "mistral", "sliding_window": "4096"}, "'sliding_window' must be an integer", place=P)
+    changed("mistral's window is short", {"model_type": "mistral", "sliding_window": 2},
+            "'max_length' is [0-9]+, but layers of this model attend to the last 2 tokens only", place="*")
+    changed("qwen2's window is short", {**qwen, "sliding_window": 2}, "'max_length' is [0-9]+, but layers of this model attend to the last 2 tokens only", place="*")
+    changed("qwen2's switch is a number", {**qwen, "use_sliding_window": 1}, "'use_sliding_window' must be true or false", place=P)
+    changed("qwen2's layers are negative", {**qwen, "max_window_layers": -1}, "'max_window_layers' must be an integer of at least 0", place=P)
+    changed("layer_types of numbers", {**qwen, "layer_types": [1]}, "'layer_types' must be .* array of strings", place=P)
+    changed("layer_types of another length", {**qwen, "layer_types": ["full_attention"] * 77}, "'layer_types' has 77 entries", place=P)
+    changed("unknown layer type", {**qwen, "layer_types": ["chunked_attention"] * right["num_hidden_layers"]},
+            "'layer_types' has 'chunked_attention', which is not supported", place=P)
+    changed("sliding without a window", {**qwen, "use_sliding_window": False, "layer_types": ["sliding_attention"] * right["num_hidden_layers"]},
+            "'layer_types' has sliding_attention, but", place=P)
 
     # Rotary positions.
     rope = {"rope_type": "llama3", "rope_theta": 500000.0, "factor": 32.0, "low_freq_factor": 1.0,

@@ -60,6 +60,7 @@ class Case:
     model: dict = field(default_factory=dict)
     lora: dict = None  # arguments of peft.LoraConfig; None: full fine-tuning
     v4_config: bool = False  # spell config.json as transformers 4 did
+    family: str = "llama"  # model_type
     weight_decay: float = 0.01
 
 
@@ -147,5 +148,23 @@ CASES = [
         dict(attention_bias=True, mlp_bias=True),
         # Decay strong enough that ten losses tell whether biases are exempt from it (5e-4 apart; 2e-5 at 0.01).
         weight_decay=0.3,
+    ),
+    Case(
+        "qwen2",
+        114,
+        rows(2, 17, {0: range(0, 4)}),
+        # A window that nothing uses, as published Qwen2.5 configs have one.
+        dict(num_key_value_heads=2, tie_word_embeddings=True, use_sliding_window=False, sliding_window=8),
+        dict(target_modules="all-linear"),
+        family="qwen2",
+    ),
+    Case(
+        "mistral",
+        115,
+        rows(2, 16),
+        # The window is as long as a row: it leaves out nothing. head_dim is not hidden / heads, as in Mistral-Nemo.
+        dict(num_key_value_heads=2, head_dim=12, sliding_window=16),
+        dict(target_modules=LINEAR),
+        family="mistral",
     ),
 ]

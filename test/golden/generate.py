@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# generate.py: writes the golden cases (tiny random Llamas, adapters, batches, expected losses and gradients).
+# generate.py: writes the golden cases (tiny random models, adapters, batches, expected losses and gradients).
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # Needs requirements.txt; the tests read only what it wrote. See README.md beside it.
 """python generate.py [--out DIR] [--only CASE]"""
@@ -69,8 +69,8 @@ def write_json(path, value):
 
 
 def write_model(case, directory, rng):
-    config = transformers.LlamaConfig(**{**TINY, **case.model})
-    model = transformers.LlamaForCausalLM(config)
+    config = transformers.AutoConfig.for_model(case.family, **{**TINY, **case.model})
+    model = transformers.AutoModelForCausalLM.from_config(config)
     state = random_weights(model, config, rng)
     missing, unexpected = model.load_state_dict(state, strict=False)
     assert not unexpected and set(missing) <= {"lm_head.weight"}, (missing, unexpected)

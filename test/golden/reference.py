@@ -16,7 +16,17 @@ import torch.nn.functional as F
 import transformers
 from peft import PeftModel
 from transformers.models.llama import modeling_llama
+from transformers.models.llama.modeling_llama import LlamaRMSNorm
+from transformers.models.mistral import modeling_mistral
+from transformers.models.mistral.modeling_mistral import MistralRMSNorm
+from transformers.models.qwen2 import modeling_qwen2
+from transformers.models.qwen2.modeling_qwen2 import Qwen2RMSNorm
 
+FAMILIES = [
+    (modeling_llama, LlamaRMSNorm),
+    (modeling_mistral, MistralRMSNorm),
+    (modeling_qwen2, Qwen2RMSNorm),
+]
 STEPS = 10
 LEARNING_RATE = 1e-2
 MAX_GRAD_NORM = 1.0
@@ -39,12 +49,14 @@ def no_float32_casts():
         weights = torch.softmax(scores, dim=-1)
         return (weights @ value).transpose(1, 2).contiguous(), weights
 
-    saved = modeling_llama.LlamaRMSNorm.forward, modeling_llama.eager_attention_forward
-    modeling_llama.LlamaRMSNorm.forward, modeling_llama.eager_attention_forward = norm, attention
+    saved = [(kind.forward, module.eager_attention_forward) for module, kind in FAMILIES]
+    for module, kind in FAMILIES:
+        kind.forward, module.eager_attention_forward = norm, attention
     try:
         yield
     finally:
-        modeling_llama.LlamaRMSNorm.forward, modeling_llama.eager_attention_forward = saved
+        for (module, kind), (forward, eager) in zip(FAMILIES, saved):
+            kind.forward, module.eager_attention_forward = forward, eager
 
 
 def precision(dtype):

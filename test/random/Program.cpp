@@ -80,6 +80,8 @@ const std::vector<Choice> &ftc::test::choices() {
       {"rope", &P::rope, {"default", "llama3"}, {}},
       {"rope_theta", &P::ropeTheta, {"10000", "500000", "2", "1"}, {}},
       {"rope_original", &P::ropeOriginal, {"16", "4", "64", "absent"}, {}},
+      // Of attention: the longest that is a limit and none, one that hides nothing.
+      {"window", &P::window, {"absent", "null", "length"}, {}},
 
       {"adapter", &P::adapter, {"lora", "none"}, {}},
       {"r", &P::r, {}, {1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 33}, 1, 256},
@@ -284,6 +286,12 @@ void ftc::test::makeValid(Program &program) {
     program.kvHeadsKey = 0;
   if (!program.rope)
     simplify(program, {&P::ropeOriginal});
+  // Keys of the biases are a Llama's, windows the others'.
+  std::string family = textOf(rowOf(&P::family), program.family);
+  if (family == "llama")
+    simplify(program, {&P::window});
+  else
+    simplify(program, {&P::attentionBias, &P::mlpBias});
 
   if (program.adapter == 0) {
     simplify(program, {&P::trainable, &P::trainableMask});
@@ -296,7 +304,7 @@ void ftc::test::makeValid(Program &program) {
   } else {
     simplify(program, {&P::r, &P::alpha, &P::rslora, &P::initLora, &P::targets, &P::targetMask,
                        &P::targetLayer});
-    if (!program.attentionBias && !program.mlpBias)
+    if (!program.attentionBias && !program.mlpBias && family != "qwen2")
       program.trainableMask &= ~(1 << 9);
     if (program.tied)
       program.trainableMask &= ~(1 << 10);

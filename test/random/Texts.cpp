@@ -74,6 +74,18 @@ static void addRope(const Program &program, Members &model) {
     model.add(isNew ? "rope_parameters" : "rope_scaling", "{" + rope.str() + "}");
 }
 
+/// A window that `use_sliding_window` gives to every layer, where the family has that key.
+static void addWindow(const Program &program, Members &model) {
+  if (!program.window)
+    return;
+  bool isNull = wordOf(program, &Program::window) == "null";
+  model.add("sliding_window", isNull ? "null" : std::to_string(program.length));
+  if (wordOf(program, &Program::family) == "qwen2") {
+    model.flag("use_sliding_window", true);
+    model.add("max_window_layers", std::string("0"));
+  }
+}
+
 static std::string modelOf(const Program &program) {
   Members model;
   model.text("model_type", wordOf(program, &Program::family));
@@ -99,6 +111,7 @@ static std::string modelOf(const Program &program) {
     model.text("torch_dtype", dtype);
   }
   addRope(program, model);
+  addWindow(program, model);
   return model.str();
 }
 

@@ -6,6 +6,7 @@
 
 #if FTC_HAS_COMPILER
 #include "ftc/Pipelines/Compile.h"
+#include "ftc/Support/TrainConfig.h"
 #endif
 
 #include <memory>
@@ -21,9 +22,10 @@ struct Flags {
   std::string stopAfter, report, output;
   std::vector<std::string> disabledPasses, mlirFlags;
   bool validatePasses = false;
-  // Parts of the interface that are announced and not there yet.
-  std::string mesh, memoryBudget, fuseAdapters = "none";
+  std::string memoryBudget;
   bool memoryCurve = false;
+  // Parts of the interface that are announced and not there yet.
+  std::string mesh, fuseAdapters = "none";
 };
 
 Status refuseWhatIsMissing(const Flags &flags) {
@@ -32,10 +34,6 @@ Status refuseWhatIsMissing(const Flags &flags) {
   };
   if (!flags.mesh.empty())
     return refuse("--mesh");
-  if (!flags.memoryBudget.empty())
-    return refuse("--memory-budget");
-  if (flags.memoryCurve)
-    return refuse("--memory-curve");
   if (flags.fuseAdapters != "none")
     return makeError("--fuse-adapters=" + flags.fuseAdapters,
                      "is not supported yet; use --fuse-adapters=none");
@@ -57,6 +55,13 @@ Status compile(const Flags &flags, const std::string &programName) {
   options.target = flags.target;
   options.cpuArch = flags.cpuArch;
   options.gpuArch = flags.gpuArch;
+  options.memoryCurve = flags.memoryCurve;
+  if (!flags.memoryBudget.empty()) {
+    Result<ByteSize> budget = parseByteSize(flags.memoryBudget, "--memory-budget");
+    if (!budget)
+      return budget.takeError();
+    options.memoryBudget = static_cast<int64_t>(budget->bytes);
+  }
   options.cubins = flags.cubins;
   options.emit = flags.emit;
   options.stopAfter = flags.stopAfter;
@@ -119,9 +124,9 @@ Command compileCommand(const std::string &programName) {
       .choices = {"auto", "none", "require"};
   command.option("--mesh", "AXES", &flags->mesh, "devices, such as tp=2,dp=2 (not supported yet)");
   command.option("--memory-budget", "SIZE", &flags->memoryBudget,
-                 "the most memory of a step, such as 24GiB (not supported yet)");
+                 "the most memory of a step, such as 24GiB; recompute what that takes");
   command.flag("--memory-curve", &flags->memoryCurve,
-               "print time over memory budgets (not supported yet)");
+               "print how much memory a step needs against how much it repeats, and write nothing");
   command
       .option("--fuse-adapters", "HOW", &flags->fuseAdapters,
               "none, horizontal or full (default: none; others not supported yet)")

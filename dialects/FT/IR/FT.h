@@ -71,6 +71,10 @@ bool isSized(mlir::ShapedType type);
 /// computed in (f32 where it is absent).
 inline constexpr llvm::StringLiteral kTokensAttr = "ft.tokens";
 inline constexpr llvm::StringLiteral kComputeAttr = "ft.compute";
+/// The most bytes that a step may need, where there is a limit; whether blocks are recomputed from
+/// their inputs.
+inline constexpr llvm::StringLiteral kMemoryBudgetAttr = "ft.memory_budget";
+inline constexpr llvm::StringLiteral kCheckpointingAttr = "ft.gradient_checkpointing";
 
 /// What a shadow's name is behind its master's.
 inline constexpr llvm::StringLiteral kShadowSuffix = ".shadow";

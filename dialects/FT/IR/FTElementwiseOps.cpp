@@ -90,6 +90,13 @@ void BiasAddOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars
   results.push_back(Expr{builder, loc, scalarOf(getResult())}.add(scalars[0], scalars[1]));
 }
 
+// In the order of ft.rms_norm, for the same bits.
+void RMSNormApplyOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
+                                 SmallVectorImpl<Value> &results) {
+  Expr e{builder, loc, scalarOf(getResult())};
+  results.push_back(e.mul(e.mul(scalars[0], scalars[2]), scalars[1]));
+}
+
 void ClipScaleOp::buildScalar(OpBuilder &builder, Location loc, ValueRange scalars,
                               SmallVectorImpl<Value> &results) {
   Expr e{builder, loc, scalarOf(getResult())};
@@ -122,6 +129,15 @@ LogicalResult BiasAddOp::verify() {
   if (getBias().getType().getDimSize(0) != getInput().getType().getDimSize(1))
     return emitOpError("adds a bias ") << getBias().getType() << " to rows of "
                                        << getInput().getType().getDimSize(1) << " columns";
+  return success();
+}
+
+LogicalResult RMSNormApplyOp::verify() {
+  RankedTensorType input = getInput().getType();
+  if (getWeight().getType().getDimSize(0) != input.getDimSize(1) ||
+      getRstd().getType().getDimSize(0) != input.getDimSize(0))
+    return emitOpError("scales ") << input << " by a weight " << getWeight().getType()
+                                  << " and statistics " << getRstd().getType();
   return success();
 }
 
@@ -180,6 +196,9 @@ void CastOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(
 void SiluOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "silu"); }
 void SiluGradOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "d_silu"); }
 void BiasAddOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "biased"); }
+void RMSNormApplyOp::getAsmResultNames(OpAsmSetValueNameFn setName) {
+  setName(getResult(), lastComponents(getSite(), 1));
+}
 void ClipScaleOp::getAsmResultNames(OpAsmSetValueNameFn setName) { setName(getResult(), "clip"); }
 void AdamWOp::getAsmResultNames(OpAsmSetValueNameFn setName) {
   setName(getNewParam(), "new_param");

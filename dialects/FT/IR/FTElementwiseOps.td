@@ -101,6 +101,29 @@ def FT_BiasAddOp : FT_ElementwiseOp<"bias_add", [AllTypesMatch<["input", "result
   let hasVerifier = 1;
 }
 
+def FT_RMSNormApplyOp : FT_ElementwiseOp<"rms_norm_apply", [AllTypesMatch<["input", "result"]>]> {
+  let summary = "x * rstd * weight: a norm's result from its input and statistics";
+  let description = [{
+    y[t, j] = x[t, j] rstd[t] weight[j], to the bit what `ft.rms_norm` gives with the rstd that is its
+    second result. It rebuilds a norm's result for the backward (`ft-rematerialize`), so it has no gradient
+    of its own. A weight or statistics of other lengths are errors.
+  }];
+  let arguments = (ins FT_Matrix:$input, FT_Vector:$weight, FT_Vector:$rstd, StrAttr:$site);
+  let results = (outs FT_Matrix:$result);
+  let assemblyFormat = [{
+    $input `,` $weight `,` $rstd `site` `(` $site `)` `:` type($input) `,` type($weight) `,` type($rstd)
+    attr-dict
+  }];
+  let extraClassDeclaration = [{
+    ::ftc::ft::Indexing getOperandIndexing(unsigned index) {
+      return index == 0   ? ::ftc::ft::Indexing::element
+             : index == 1 ? ::ftc::ft::Indexing::column
+                          : ::ftc::ft::Indexing::row;
+    }
+  }];
+  let hasVerifier = 1;
+}
+
 def FT_ClipScaleOp : FT_ElementwiseOp<"clip_scale", [SameOperandsAndResultType]> {
   let summary = "min(1, max_norm / (norm + 1e-6)), torch's clip_grad_norm_";
   let description = [{

@@ -7,6 +7,7 @@
 
 #include "dialects/Launch/IR/Launch.h"
 
+#include <string>
 #include <vector>
 
 namespace ftc {
@@ -16,6 +17,14 @@ struct LiveBuffer {
   mlir::Operation *op; ///< launch.alloc or launch.input
   int64_t bytes;       ///< rounded up to the arena's alignment
   int64_t first, last;
+};
+
+/// Live buffers of one name.
+struct LiveGroup {
+  std::string name;  ///< as reports call the buffer, `L*` for layers: `L*_gate_proj`
+  int64_t count = 0; ///< buffers
+  int64_t bytes = 0; ///< of all of them
+  bool saved = false;
 };
 
 /// The live ranges of one entry point. Inputs live from the start, outputs to the end.
@@ -30,6 +39,11 @@ struct Lifetimes {
   int64_t savedBytes = 0;
 
   static Lifetimes of(launch::EntryOp entry);
+
+  /// Whether a buffer counts in `savedBytes`.
+  bool isSaved(const LiveBuffer &buffer) const;
+  /// What is live at `peakLaunch`, the largest groups first. The bytes add up to `peakBytes`.
+  std::vector<LiveGroup> atPeak() const;
 };
 
 /// The buffer behind views: launch.alloc, launch.input or launch.ref, and the byte offset in it.

@@ -28,7 +28,8 @@ int64_t resolvedMaxSegments(const TrainConfig &train);
 
 /// Builds the module that everything else is made from:
 ///
-///   attributes   ft.tokens, ft.max_segments, ft.max_length, ft.batch (i64)
+///   attributes   ft.tokens, ft.max_segments, ft.max_length, ft.batch (i64); where a config gives
+///                one ft.attn_implementation, which nothing is computed by
 ///   ft.parameter each weight under its state-dict key, stored as on disk; RoPE tables `rope.cos`
 ///   and
 ///                `rope.sin` of ft.tokens rows. Without an adapter those whose names a regular

@@ -22,7 +22,16 @@ enum class Activation { SiLU }; ///< x * sigmoid(x)
 /// Whether the linear layers of a group have biases.
 enum class BiasRule {
   Never,
+  Always,
   ByKey ///< as a boolean key of the config says, absent: no
+};
+
+/// Which layers attend to the last `sliding_window` tokens only.
+enum class WindowRule {
+  None,    ///< no layer
+  All,     ///< every layer, unless the key is null
+  Switched ///< with `use_sliding_window`, the layers of `layer_types` or from `max_window_layers`
+           ///< on
 };
 
 /// What the models of one `model_type` have in common. The builder knows blocks (attention, gated
@@ -34,9 +43,13 @@ struct Family {
   NormKind norm;
   std::string_view activationKey; ///< `hidden_act`, `hidden_activation`, ...
   std::string_view normEpsKey;
-  double normEps;      ///< where the key is absent
-  double ropeTheta;    ///< where no spelling gives one
-  bool tiedEmbeddings; ///< where `tie_word_embeddings` is absent
+  double normEps;       ///< where the key is absent
+  double ropeTheta;     ///< where no spelling gives one
+  bool tiedEmbeddings;  ///< where `tie_word_embeddings` is absent
+  int64_t maxPositions; ///< where `max_position_embeddings` is absent
+  int64_t kvHeads;      ///< where `num_key_value_heads` is absent; 0: as many as heads
+  WindowRule window;
+  int64_t slidingWindow; ///< where `sliding_window` is absent
 
   BiasRule qkvBias, outputBias, mlpBias;
   std::string_view attentionBiasKey, mlpBiasKey;
@@ -108,6 +121,10 @@ struct ModelConfig {
   Activation activation = Activation::SiLU;
   bool qkvBias = false, outputBias = false, mlpBias = false;
   bool tiedEmbeddings = false;
+  /// Tokens, itself included, that a token of some layer attends to at most; 0: no limit.
+  int64_t slidingWindow = 0;
+  std::string slidingWindowPlace; ///< where the file says so
+  std::string attnImplementation; ///< how it asks for attention to be computed; empty: it does not
   DType dtype = DType::F32;
 
   std::vector<LayerKind> kinds; ///< at least one

@@ -28,6 +28,8 @@ struct CompileOptions {
   std::vector<std::string> disabledPasses; ///< optional work to leave out
   std::vector<std::string> mlirFlags;      ///< passed to LLVM's command line
   bool validatePasses = false;             ///< run a small twin around every pass first
+  int64_t memoryBudget = 0;                ///< the most bytes of a step; 0: what the config says
+  bool memoryCurve = false;                ///< print bytes against repeated work, write no package
 };
 
 /// Compiles, writes the output whole or not at all, prints warnings on standard error and a summary

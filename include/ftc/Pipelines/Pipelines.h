@@ -38,6 +38,9 @@ struct PipelineOptions {
   int64_t logitsBytes = 0;           ///< likewise
   bool sameTypeProducts = false;     ///< likewise: for targets whose products take one dtype
   std::string computeDType;          ///< f32 or bf16; empty: what the module says
+  int64_t savedBytes = -1;           ///< of ft-rematerialize; -1: repeat no product, or, where the
+                                     ///< module asks for gradient checkpointing, keep the least
+  int64_t segments = 2;              ///< likewise
 };
 
 /// What `disabled` may name: the cleanups between steps, a step that only makes a program smaller,

@@ -52,6 +52,8 @@ private:
 class Instance {
 public:
   static Result<Instance> create(const Package &package, int threads);
+  /// Fails where the machine has less memory than an instance and its weights will take.
+  static Status checkMemory(const Package &package, int threads);
 
   Status bindDirectory(const std::string &directory);
   Status initState(uint64_t seed);
@@ -79,7 +81,8 @@ struct StartOptions {
   uint64_t seed = 0;
 };
 
-/// Creates an instance, binds the model, initializes the state, loads the adapter.
+/// Sees that there is enough memory, creates an instance, binds the model, initializes the state,
+/// loads the adapter.
 Result<Instance> startInstance(const Package &package, const StartOptions &options);
 
 /// The arguments of one run, from the configuration.

@@ -68,6 +68,31 @@ def LowerPrecision : Pass<"ft-lower-precision", "mlir::ModuleOp"> {
   let dependentDialects = ["ftc::ft::FTDialect"];
 }
 
+def Rematerialize : Pass<"ft-rematerialize", "mlir::ModuleOp"> {
+  let summary = "Rebuild forward values for the backward instead of keeping them";
+  let description = [{
+    Without a limit, every forward value that the backward reads and that one pass over memory rebuilds
+    from kept values is rebuilt, where that keeps fewer bytes: normed inputs, activations and their
+    products, the embedding's rows. No product and no attention is run again. With `saved-bytes`, these are,
+    too: the cheapest choice (by FLOP, or by traffic as FLOP) that keeps at most so many bytes, or else the
+    fewest. Both are cuts of one graph, found exactly (`ftc/Analysis/SavedValues.h`); between two cuts,
+    regions change over from the first on, and the report has a bound of what an optimum would cost.
+
+    A region is `segments` blocks between *bottlenecks*, values that everything behind them goes through.
+    Copies stand where the backward first reads them; a weight's gradient that reads one waits for the
+    pass over what the copy reads. What the loss reads is kept. Fewer than one segment is an error.
+  }];
+  let options = [Option<"off", "off", "bool", "false",
+                        "Leave the graph as it is, with a report that says so">,
+                 Option<"savedBytes", "saved-bytes", "int64_t", "-1",
+                        "Keep at most so many bytes for each backward; -1: repeat no product">,
+                 Option<"segments", "segments", "int64_t", "2",
+                        "Blocks of a region; a transformer's layer has two">,
+                 Option<"flopsPerByte", "flops-per-byte", "int64_t", "200",
+                        "Floating-point operations in the time in which a byte is moved">];
+  let dependentDialects = ["ftc::ft::FTDialect"];
+}
+
 def FormKernels : Pass<"ft-form-kernels", "mlir::ModuleOp"> {
   let summary = "Group ops into kernels";
   let description = [{

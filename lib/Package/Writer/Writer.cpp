@@ -344,6 +344,14 @@ private:
     entry->saved_bytes = lifetimes.savedBytes;
     entry->peak_launch = lifetimes.peakLaunch;
     entry->boundary = lifetimes.boundary;
+    for (LiveGroup &group : lifetimes.atPeak()) {
+      entry->live.push_back(std::make_unique<package::LiveT>());
+      package::LiveT &live = *entry->live.back();
+      live.name = std::move(group.name);
+      live.count = static_cast<uint32_t>(group.count);
+      live.bytes = group.bytes;
+      live.saved = group.saved;
+    }
     for (Operation &inner : op.getBody().front()) {
       if (auto input = dyn_cast<InputOp>(inner)) {
         auto converted = port(input.getName(), input.getResult());

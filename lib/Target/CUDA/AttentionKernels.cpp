@@ -58,7 +58,7 @@ LogicalResult FamilyPrinter::printAttention() {
                                    : AttentionFamily::gradQuery;
   AttentionShape shape = chooseAttentionShape(member, element(0).isBF16(), (int)headDim);
   (byKey ? shape.keyTile : shape.queryTile) = (int)(byKey ? keyTile : queryTile);
-  constexpr int64_t mostShared = 163 * 1024; // of the first architecture that we name
+  constexpr int64_t mostShared = int64_t(163) * 1024; // of the first architecture that we name
   while (shape.sharedBytes() > mostShared && (byKey ? shape.queryTile : shape.keyTile) > 4)
     (byKey ? shape.queryTile : shape.keyTile) /= 2;
   if (!shape.isValid() || shape.sharedBytes() > mostShared)

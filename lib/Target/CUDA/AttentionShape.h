@@ -10,7 +10,7 @@
 namespace ftc::cuda {
 /// Dynamic shared memory that a block may have on every GPU we name: 99 KiB (sm_86, 89 and 120 have
 /// no more).
-constexpr long long sharedBytesEverywhere = 99 * 1024;
+constexpr long long sharedBytesEverywhere = 99LL * 1024;
 
 /// The shape for a family and a head size. Where even the smallest tiles need more shared memory
 /// than sharedBytesEverywhere (heads of thousands of elements), `isValid` or that bound fails, and

@@ -83,6 +83,7 @@ std::string FamilyPrinter::stream(unsigned index) {
 }
 std::vector<std::string> FamilyPrinter::streams() {
   std::vector<std::string> list;
+  list.reserve(names.size());
   for (unsigned i = 0; i < names.size(); ++i)
     list.push_back(stream(i));
   return list;
@@ -169,6 +170,7 @@ LogicalResult FamilyPrinter::addFunction(unsigned region, StringRef head,
 
 std::vector<std::string> cuda::elements(StringRef array, unsigned count) {
   std::vector<std::string> names;
+  names.reserve(count);
   for (unsigned i = 0; i < count; ++i)
     names.push_back((array + "[" + Twine(i) + "]").str());
   return names;

@@ -403,6 +403,14 @@ func.func @f(%x: tensor<3xf32>) {
 // -----
 
 func.func @f(%x: tensor<2x3xf32>, %w: tensor<3xf32>) {
+  // expected-error @+1 {{'ft.rms_norm_apply' op scales 'tensor<2x3xf32>' by a weight 'tensor<3xf32>' and statistics 'tensor<3xf32>'}}
+  %0 = ft.rms_norm_apply %x, %w, %w site("n") : tensor<2x3xf32>, tensor<3xf32>, tensor<3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x3xf32>, %w: tensor<3xf32>) {
   // expected-error @+1 {{'ft.rms_norm_grad' op has statistics 'tensor<3xf32>' for 2 rows}}
   %0 = ft.rms_norm_grad %x, %x, %w, %w site("n") : tensor<2x3xf32>, tensor<3xf32>, tensor<3xf32>
   return

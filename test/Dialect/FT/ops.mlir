@@ -233,10 +233,12 @@ func.func @norms(%x: tensor<4x8xf32>, %w: tensor<8xf32>) {
   %1 = ft.rms_norm_grad %x, %x, %w, %0#1 site("model.layers.3.input_layernorm") : tensor<4x8xf32>, tensor<8xf32>, tensor<4xf32>
   // CHECK-NEXT: %dW_L3_input_layernorm = ft.rms_norm_weight_grad %[[x]], %[[x]], %L3_input_layernorm_rstd site("model.layers.3.input_layernorm") : tensor<4x8xf32>, tensor<4xf32> -> tensor<8xf32>
   %2 = ft.rms_norm_weight_grad %x, %x, %0#1 site("model.layers.3.input_layernorm") : tensor<4x8xf32>, tensor<4xf32> -> tensor<8xf32>
+  // CHECK-NEXT: %L3_input_layernorm_0 = ft.rms_norm_apply %[[x]], %[[w]], %L3_input_layernorm_rstd site("model.layers.3.input_layernorm") : tensor<4x8xf32>, tensor<8xf32>, tensor<4xf32>
+  %3 = ft.rms_norm_apply %x, %w, %0#1 site("model.layers.3.input_layernorm") : tensor<4x8xf32>, tensor<8xf32>, tensor<4xf32>
   // CHECK-NEXT: %dB_L3_q_proj = ft.sum_rows %[[x]] site("model.layers.3.self_attn.q_proj") : tensor<4x8xf32> -> tensor<8xf32>
-  %3 = ft.sum_rows %x site("model.layers.3.self_attn.q_proj") : tensor<4x8xf32> -> tensor<8xf32>
+  %4 = ft.sum_rows %x site("model.layers.3.self_attn.q_proj") : tensor<4x8xf32> -> tensor<8xf32>
   // CHECK-NEXT: %grad_norm = ft.global_norm %[[x]], %[[w]] : (tensor<4x8xf32>, tensor<8xf32>) -> tensor<f32>
-  %4 = ft.global_norm %x, %w : (tensor<4x8xf32>, tensor<8xf32>) -> tensor<f32>
+  %5 = ft.global_norm %x, %w : (tensor<4x8xf32>, tensor<8xf32>) -> tensor<f32>
   return
 }
 

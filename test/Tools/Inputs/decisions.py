@@ -6,7 +6,7 @@ import json
 import re
 import sys
 
-WITH_CHOICES = {"ft-attach-adapters", "ft-prune-graph", "ft-form-kernels", "convert-ft-to-launch", "launch-plan-arena"}
+WITH_CHOICES = {"ft-attach-adapters", "ft-prune-graph", "ft-rematerialize", "ft-form-kernels", "convert-ft-to-launch", "launch-plan-arena"}
 
 
 def load(path):

@@ -78,11 +78,11 @@ TEST(ForwardBuilder, RealModelsHaveTheirParameters) {
   struct {
     const char *name;
     int64_t parameters, trainable; // test/models/README.md
-  } const cases[] = {{"Llama-3.2-1B", 1235814400, 11272192},
-                     {"Llama-3.1-8B", 8030261248, 41943040},
-                     {"Llama-3.1-70B", 70553706496, 207093760},
-                     {"SmolLM2-135M", 134515008, 4884480},
-                     {"TinyLlama-1.1B", 1100048384, 12615680}};
+  } const cases[] = {
+      {"Llama-3.2-1B", 1235814400, 11272192},    {"Llama-3.1-8B", 8030261248, 41943040},
+      {"Llama-3.1-70B", 70553706496, 207093760}, {"SmolLM2-135M", 134515008, 4884480},
+      {"TinyLlama-1.1B", 1100048384, 12615680},  {"Qwen2.5-7B", 7615616512, 40370176},
+      {"Mistral-7B-v0.3", 7248023552, 41943040}};
   for (const auto &c : cases) {
     SCOPED_TRACE(c.name);
     ModelConfig config = model(modelFolder(c.name));

@@ -43,6 +43,8 @@ const Published kPublished[] = {
     {"Llama-3.1-70B", 70553706496, 128, RopeType::Llama3, 500000.0, false},
     {"SmolLM2-135M", 134515008, 64, RopeType::Default, 100000.0, true},
     {"TinyLlama-1.1B", 1100048384, 64, RopeType::Default, 10000.0, false},
+    {"Qwen2.5-7B", 7615616512, 128, RopeType::Default, 1000000.0, false},
+    {"Mistral-7B-v0.3", 7248023552, 128, RopeType::Default, 1000000.0, false},
 };
 
 TEST(ModelConfig, RealModels) {
@@ -57,6 +59,7 @@ TEST(ModelConfig, RealModels) {
     EXPECT_EQ(config.tiedEmbeddings, model.tied);
     EXPECT_EQ(config.dtype, DType::BF16);
     EXPECT_TRUE(config.storage.empty());
+    EXPECT_EQ(config.slidingWindow, 0);
   }
 }
 
@@ -150,6 +153,87 @@ TEST(ModelConfig, Defaults) {
   EXPECT_EQ(config->dtype, DType::F32);
 }
 
+//===-- Families ----------------------------------------------------------===//
+
+TEST(ModelConfig, Qwen2HasBiasesThatNoKeySwitches) {
+  Result<ModelConfig> config =
+      readText(with(kSmallLlama, {{"model_type", "\"qwen2\""}, {"attention_bias", "false"}}));
+  ASSERT_TRUE(static_cast<bool>(config)) << config.error().str();
+  EXPECT_TRUE(config->qkvBias);
+  EXPECT_FALSE(config->outputBias || config->mlpBias);
+  EXPECT_EQ(config->maxPositions, 32768);
+  EXPECT_NE(describe(*config).find("biases in q, k, v,"), std::string::npos);
+}
+
+TEST(ModelConfig, MistralHasNoBiases) {
+  std::vector<std::string> warnings;
+  Result<ModelConfig> config = readText(with(kSmallLlama, {{"model_type", "\"mistral\""},
+                                                           {"num_attention_heads", "16"},
+                                                           {"num_key_value_heads", "-"},
+                                                           {"attention_bias", "true"}}),
+                                        &warnings);
+  ASSERT_TRUE(static_cast<bool>(config)) << config.error().str();
+  EXPECT_FALSE(config->qkvBias || config->outputBias || config->mlpBias);
+  EXPECT_EQ(config->kvHeads, 8); // MistralConfig's
+  EXPECT_EQ(config->maxPositions, 131072);
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_NE(warnings.front().find("unknown key 'attention_bias' is ignored"), std::string::npos);
+}
+
+TEST(ModelConfig, SlidingWindows) {
+  const char *qwen = "\"qwen2\"", *mistral = "\"mistral\"";
+  const struct {
+    std::initializer_list<std::pair<const char *, const char *>> changes;
+    int64_t window;
+  } cases[] = {
+      {{{"model_type", mistral}}, 4096}, // MistralConfig's
+      {{{"model_type", mistral}, {"sliding_window", "null"}}, 0},
+      {{{"model_type", mistral}, {"sliding_window", "7"}}, 7},
+      {{{"model_type", qwen}, {"sliding_window", "7"}}, 0},
+      {{{"model_type", qwen}, {"sliding_window", "7"}, {"use_sliding_window", "false"}}, 0},
+      {{{"model_type", qwen}, {"use_sliding_window", "true"}}, 0}, // max_window_layers is 28
+      {{{"model_type", qwen},
+        {"sliding_window", "7"},
+        {"use_sliding_window", "true"},
+        {"max_window_layers", "1"}},
+       7},
+      {{{"model_type", qwen},
+        {"sliding_window", "7"},
+        {"use_sliding_window", "true"},
+        {"max_window_layers", "2"}},
+       0},
+      {{{"model_type", qwen},
+        {"sliding_window", "7"},
+        {"use_sliding_window", "true"},
+        {"layer_types", R"(["sliding_attention", "full_attention"])"}},
+       7},
+      {{{"model_type", qwen}, {"layer_types", R"(["full_attention", "full_attention"])"}}, 0},
+  };
+  for (const auto &c : cases) {
+    std::string text = with(kSmallLlama, c.changes);
+    std::vector<std::string> warnings;
+    Result<ModelConfig> config = readText(text, &warnings);
+    ASSERT_TRUE(static_cast<bool>(config)) << config.error().str() << text;
+    EXPECT_EQ(config->slidingWindow, c.window) << text;
+    EXPECT_TRUE(warnings.empty()) << warnings.front();
+    EXPECT_EQ(describe(*config).find("attention to 7 tokens") != std::string::npos, c.window == 7);
+  }
+}
+
+TEST(ModelConfig, AttentionHints) {
+  EXPECT_EQ(readText(kSmallLlama)->attnImplementation, "");
+  EXPECT_EQ(
+      readText(with(kSmallLlama, {{"_attn_implementation", "\"eager\""}}))->attnImplementation,
+      "eager");
+  EXPECT_EQ(readText(with(kSmallLlama, {{"attn_implementation", "\"sdpa\""},
+                                        {"_attn_implementation", "\"eager\""}}))
+                ->attnImplementation,
+            "sdpa");
+  EXPECT_EQ(readText(with(kSmallLlama, {{"attn_implementation", "{}"}}))->attnImplementation, "");
+}
+
+//===-- Rotary positions --------------------------------------------------===//
+
 const char *kLlama3 = R"({"rope_type": "llama3", "factor": 8, "low_freq_factor": 1,
                          "high_freq_factor": 4, "original_max_position_embeddings": 64})";
 const char *kLlama3OldType = R"({"type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
@@ -198,9 +282,23 @@ struct Refusal {
 
 TEST(ModelConfig, RefusesWithAPlaceAndWhatWouldBeRight) {
   const Refusal cases[] = {
-      {{{"model_type", "\"mistral\""}},
+      {{{"model_type", "\"mixtral\""}},
        ":2:17",
-       "'model_type' is 'mistral', which is not supported; supported: llama"},
+       "'model_type' is 'mixtral', which is not supported; supported: llama, mistral, qwen2"},
+      {{{"model_type", "\"mistral\""}, {"sliding_window", "0"}},
+       ":11:21",
+       "'sliding_window' must be an integer of at least 1, got 0"},
+      {{{"model_type", "\"qwen2\""}, {"layer_types", R"(["full_attention"])"}},
+       ":11:18",
+       "'layer_types' has 1 entries; num_hidden_layers is 2"},
+      {{{"model_type", "\"qwen2\""}, {"layer_types", R"(["full_attention", "linear_attention"])"}},
+       ":11:18",
+       "'layer_types' has 'linear_attention', which is not supported; a layer is full_attention "
+       "or sliding_attention"},
+      {{{"model_type", "\"qwen2\""}, {"layer_types", R"(["full_attention", "sliding_attention"])"}},
+       ":11:18",
+       "'layer_types' has sliding_attention, but use_sliding_window is not true or "
+       "sliding_window is null; say which holds"},
       {{{"model_type", "-"}}, ":1:1", "'model_type' is missing; it must be a string"},
       {{{"hidden_size", "-"}},
        ":1:1",

@@ -146,6 +146,12 @@ TEST(Definition, Norms) {
       {"tensor<1x2xf32>"},
       {matrix(1, 2, {1, 2}), matrix(1, 2, {1, 7}), weight, test::vector({0.2})},
       matrix(1, 2, {0.364, -0.052}));
+  expectResults("%x: tensor<2x2xf32>, %w: tensor<2xf32>, %r: tensor<2xf32>",
+                "ft.rms_norm_apply %x, %w, %r site(\"s\") : tensor<2x2xf32>, tensor<2xf32>, "
+                "tensor<2xf32>",
+                {"tensor<2x2xf32>"},
+                {matrix(2, 2, {1, 2, 3, 4}), test::vector({10, 100}), test::vector({0.5, 2})},
+                matrix(2, 2, {5, 100, 60, 800}));
   expectResults("%g: tensor<2x2xf32>, %x: tensor<2x2xf32>, %r: tensor<2xf32>",
                 "ft.rms_norm_weight_grad %g, %x, %r site(\"s\") : tensor<2x2xf32>, tensor<2xf32> "
                 "-> tensor<2xf32>",

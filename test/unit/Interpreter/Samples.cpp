@@ -143,6 +143,11 @@ static void addNorms(std::vector<Sample> &all) {
                   "ft.rms_norm_grad %g, %x, %w, %r site(\"s\") : tensor<3x5xf64>, tensor<5xf64>, "
                   "tensor<3xf64>",
                   {"tensor<3x5xf64>"})});
+  all.push_back(
+      {"rms_norm_apply", functionOf("%x: tensor<3x5xf64>, %w: tensor<5xf64>, %r: tensor<3xf64>",
+                                    "ft.rms_norm_apply %x, %w, %r site(\"s\") : tensor<3x5xf64>, "
+                                    "tensor<5xf64>, tensor<3xf64>",
+                                    {"tensor<3x5xf64>"})});
   all.push_back({"rms_norm_weight_grad",
                  functionOf("%g: tensor<3x5xf64>, %x: tensor<3x5xf64>, %r: tensor<3xf64>",
                             "ft.rms_norm_weight_grad %g, %x, %r site(\"s\") : tensor<3x5xf64>, "

@@ -137,7 +137,8 @@ TEST(Inspect, Text) {
         "; train_step: number_0 = 0, number_1 = 0",
         "    which way?\n      model.layers.*.mlp, 32 x\n        - that  ",
         "\n        > this                                   is smaller (1.00 KiB)\n",
-        "      and 39 more (--json shows all)\n", "the arena is fullest in train_step"})
+        "      and 39 more (--json shows all)\n", "the arena is fullest in train_step",
+        "  live there\n    L*_rows                                 2 x ", " B  saved\n    run  "})
     EXPECT_NE(text.find(part), std::string::npos) << part << '\n' << text;
   for (size_t begin = 0; begin < text.size();) {
     size_t end = text.find('\n', begin);

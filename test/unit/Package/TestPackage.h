@@ -263,6 +263,16 @@ inline void toyEntry(PackageMaker &maker, const std::string &name) {
         6 * n, n * 16);
   }
   entry.peak_launch = static_cast<uint32_t>(entry.launches.size() - 1);
+  auto group = [&](const char *name, uint32_t count, uint64_t bytes, bool saved) {
+    auto live = std::make_unique<package::LiveT>();
+    live->name = name;
+    live->count = count;
+    live->bytes = bytes;
+    live->saved = saved;
+    entry.live.push_back(std::move(live));
+  };
+  group("L*_rows", 2, entry.live_bytes - 64, true);
+  group("run", 1, 64, false);
 }
 
 inline PackageMaker toyPackage(const std::vector<uint8_t> &code, DType tableType = DType::f32,

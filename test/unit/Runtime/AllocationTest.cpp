@@ -1,9 +1,10 @@
-//===- AllocationTest.cpp - no allocation in a step ------------------------===//
-// Counts malloc and mmap calls of the whole process, OpenBLAS's included.
+//===- AllocationTest.cpp - what is planned, and nothing in a step ---------===//
+// Counts malloc and mmap calls of the whole process, OpenBLAS's included, and their bytes.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "CudaFixture.h"
 
+#include <algorithm>
 #include <atomic>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -13,10 +14,23 @@ namespace {
 
 std::atomic<bool> counting{false};
 std::atomic<int> calls{0};
+std::atomic<uint64_t> heapBytes{0}; ///< asked for, whatever was freed meanwhile
+std::atomic<uint64_t> pages[64];    ///< lengths of mappings that may be written
+std::atomic<unsigned> mappings{0};
 
 void noteCall() {
   if (counting.load(std::memory_order_relaxed))
     calls.fetch_add(1, std::memory_order_relaxed);
+}
+void noteHeap(size_t bytes) {
+  noteCall();
+  if (counting.load(std::memory_order_relaxed))
+    heapBytes.fetch_add(bytes, std::memory_order_relaxed);
+}
+void notePages(size_t bytes, int protection) {
+  noteCall();
+  if (counting.load(std::memory_order_relaxed) && (protection & PROT_WRITE))
+    pages[mappings.fetch_add(1) % std::size(pages)] = bytes;
 }
 
 } // namespace
@@ -30,33 +44,33 @@ void *__libc_memalign(size_t, size_t);
 void __libc_free(void *);
 
 void *malloc(size_t size) {
-  noteCall();
+  noteHeap(size);
   return __libc_malloc(size);
 }
 void *calloc(size_t count, size_t size) {
-  noteCall();
+  noteHeap(count * size);
   return __libc_calloc(count, size);
 }
 void *realloc(void *memory, size_t size) {
-  noteCall();
+  noteHeap(size);
   return __libc_realloc(memory, size);
 }
 void *aligned_alloc(size_t alignment, size_t size) {
-  noteCall();
+  noteHeap(size);
   return __libc_memalign(alignment, size);
 }
 void *memalign(size_t alignment, size_t size) {
-  noteCall();
+  noteHeap(size);
   return __libc_memalign(alignment, size);
 }
 int posix_memalign(void **memory, size_t alignment, size_t size) {
-  noteCall();
+  noteHeap(size);
   *memory = __libc_memalign(alignment, size);
   return *memory ? 0 : 12;
 }
 void free(void *memory) { __libc_free(memory); }
 void *mmap(void *address, size_t length, int protection, int flags, int descriptor, off_t offset) {
-  noteCall();
+  notePages(length, protection);
   return reinterpret_cast<void *>(
       syscall(SYS_mmap, address, length, protection, flags, descriptor, offset));
 }
@@ -79,6 +93,61 @@ TEST(Allocation, TheCountersCount) {
   counting = false;
   munmap(page, 4096);
   EXPECT_EQ(calls, 3);
+}
+
+/// What creating an instance takes: the lengths of its writable mappings, and bytes of the heap.
+struct Taken {
+  std::vector<uint64_t> mapped;
+  uint64_t heap = 0, reported = 0;
+};
+
+Taken takenBy(const PackageMaker &maker, int threads) {
+  PackagePtr package = load(maker.content);
+  heapBytes = 0;
+  mappings = 0;
+  counting = true;
+  InstancePtr instance = instanceOf(package, threads);
+  counting = false;
+  Taken taken;
+  taken.heap = heapBytes;
+  taken.reported = ftc_instance_bytes(instance.get());
+  for (unsigned i = 0; i < mappings; ++i)
+    taken.mapped.push_back(pages[i]);
+  return taken;
+}
+
+/// Arena, state and scratch as the package's certificate has them, and of the heap nothing that
+/// grows with them.
+TEST(Allocation, AnInstanceTakesWhatIsPlanned) {
+  auto maker = [](uint64_t more) {
+    PackageMaker toy = toyPackage(testKernels());
+    toy.content.kernels[0]->scratch_bytes = 100 + more;
+    package::EntryT &step = *toy.content.entries[0];
+    step.live.back()->bytes += alignedBytes(more);
+    PackageMaker::buffer(step, more);
+    toy.sumUp();
+    return toy;
+  };
+  for (int threads : {1, 2}) {
+    (void)takenBy(maker(0), threads); // what the process takes once
+    Taken small = takenBy(maker(0), threads), large = takenBy(maker(123456789), threads);
+    for (const auto &[taken, more] : {std::pair(small, 0), std::pair(large, 123456789)}) {
+      const package::MemoryT memory = *maker(static_cast<uint64_t>(more)).content.memory;
+      uint64_t scratch = memory.workspace * static_cast<uint64_t>(threads);
+      EXPECT_EQ(taken.reported, memory.arena + memory.state + scratch);
+      std::vector<uint64_t> rest;
+      std::vector<uint64_t> planned = {memory.arena, memory.state, scratch};
+      for (uint64_t bytes : taken.mapped)
+        if (auto found = std::find(planned.begin(), planned.end(), bytes); found != planned.end())
+          planned.erase(found);
+        else
+          rest.push_back(bytes);
+      EXPECT_TRUE(planned.empty()) << planned.size() << " parts were not mapped";
+      EXPECT_TRUE(rest.empty()) << rest.front();
+    }
+    EXPECT_EQ(small.heap, large.heap);
+    EXPECT_LT(small.heap, 65536u);
+  }
 }
 
 TEST(Allocation, StepsOfTheToy) {

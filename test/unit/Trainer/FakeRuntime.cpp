@@ -27,6 +27,7 @@ std::string test::FakePackage::text() const {
       .set("writes_model", writesModel)
       .set("dtype", dtype)
       .set("nan_at_step", nanAtStep)
+      .set("lacks_memory", lacksMemory)
       .set("train_config", resolved ? resolved->toValue() : json::Value());
   return json::dump(object);
 }
@@ -36,6 +37,7 @@ struct ftc_package {
   std::string train, configName, configText;
   int64_t vectorShape[1]{}, scaleShape[2] = {2, 2};
   int64_t nanAtStep = 0;
+  bool lacksMemory = false;
 };
 
 struct ftc_instance {
@@ -110,6 +112,7 @@ ftc_code ftc_package_load(const char *path, ftc_package **result, ftc_error *err
   auto *package = new ftc_package;
   package->train = json::dump(*value->find("train_config"));
   package->nanAtStep = number("nan_at_step");
+  package->lacksMemory = *value->find("lacks_memory")->asBool();
   bool isModel = *value->find("writes_model")->asBool();
   package->configName = isModel ? "config.json" : "adapter_config.json";
   package->configText = "{\"dtype\": " + json::dump(*value->find("dtype")) + "}\n";
@@ -163,6 +166,11 @@ ftc_code ftc_package_tensor(const ftc_package *package, size_t index, ftc_tensor
     *info = {
         "logits.grad", "logits.grad", FTC_ACCUMULATOR, FTC_F32, 1, package->vectorShape, bytes, 1};
   return index < 3 ? FTC_OK : FTC_INVALID_ARGUMENT;
+}
+
+ftc_code ftc_memory_check(const ftc_package *package, const ftc_options *, ftc_error *error) {
+  return package->lacksMemory ? fail(error, FTC_OUT_OF_MEMORY, "fake: needs 2 bytes, but has 1")
+                              : FTC_OK;
 }
 
 ftc_code ftc_instance_create(const ftc_package *package, const ftc_options *, ftc_instance **result,

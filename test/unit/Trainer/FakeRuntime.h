@@ -24,6 +24,7 @@ struct FakePackage {
   std::string dtype = "float32"; ///< of the carried config.json
   json::Value trainConfig = json::Value::object();
   int64_t nanAtStep = 0; ///< the loss of this step is not a number
+  bool lacksMemory = false;
 
   std::string text() const;
 };

@@ -262,6 +262,13 @@ TEST_F(TrainTest, StopsAtALossThatIsNotFinite) {
   EXPECT_EQ(losses().size(), 2u);
 }
 
+TEST_F(TrainTest, DoesNotStartWithoutTheMemory) {
+  package.lacksMemory = true;
+  EXPECT_EQ(error(), "error: fake: needs 2 bytes, but has 1\n");
+  EXPECT_FALSE(fileExists(options.output));
+  EXPECT_FALSE(fileExists(options.metrics));
+}
+
 TEST_F(TrainTest, RefusesAnOutputThatIsThere) {
   ASSERT_TRUE(static_cast<bool>(makeDirectories(options.output)));
   ASSERT_TRUE(static_cast<bool>(train())); // empty is fine
