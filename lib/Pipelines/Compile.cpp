@@ -11,6 +11,7 @@
 #include "Source.h"
 #include "dialects/FT/IR/FT.h"
 #include "dialects/Launch/IR/Launch.h"
+#include "ftc/Analysis/ReferenceSchemes.h"
 #include "ftc/Pipelines/Pipelines.h"
 #include "ftc/Pipelines/RegisterAll.h"
 #include "ftc/Pipelines/RunPasses.h"
@@ -144,6 +145,8 @@ static PassRun runPasses(ModuleOp module, const CompileOptions &options,
 /// The step in front of ft-rematerialize.
 static constexpr StringLiteral kBeforeChoice = "ft-lower-precision";
 static constexpr StringLiteral kChoice = "ft-rematerialize";
+/// The last step whose forward is still a function of its own.
+static constexpr StringLiteral kForwardStep = "ft-lower-bypasses";
 
 static bool isAhead(ModuleOp module, StringRef step) {
   return llvm::is_contained(remainingSteps(module), step);
@@ -188,17 +191,22 @@ static Status printCurve(ModuleOp module, const CompileOptions &options,
   if (!isAhead(module, kChoice))
     return makeError("--memory-curve", "needs IR in front of " + kChoice.str() +
                                            ", or configs; this IR is behind it");
-  if (isAhead(module, kBeforeChoice)) {
+  // What others keep is read off the forward, before a backward is made of it.
+  std::vector<ReferencePoint> others;
+  for (StringRef step : {kForwardStep, kBeforeChoice}) {
     PipelineOptions before = pipelineOptions(options);
-    before.stopAfter = kBeforeChoice.str();
-    if (PassRun run = runPasses(module, options, before, diagnostics, report); !run.status)
-      return std::move(run.status);
+    before.stopAfter = step.str();
+    if (isAhead(module, step))
+      if (PassRun run = runPasses(module, options, before, diagnostics, report); !run.status)
+        return std::move(run.status);
+    if (others.empty())
+      others = referencePoints(module);
   }
   constexpr int between = 7;
   Result<std::vector<MemoryPoint>> curve = memoryCurve(module, pipelineOptions(options), between);
   if (!curve)
     return curve.takeError();
-  report.curve(*curve, stepFlops(module));
+  report.curve(*curve, others, stepFlops(module));
   return Status::ok();
 }
 

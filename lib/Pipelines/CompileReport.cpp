@@ -4,6 +4,7 @@
 #include "CompileReport.h"
 #include "MemoryBudget.h"
 
+#include "ftc/Analysis/ReferenceSchemes.h"
 #include "ftc/Analysis/Report.h"
 #include "ftc/Support/AtomicFile.h"
 
@@ -51,12 +52,16 @@ void CompileReport::budget(int64_t budget, int64_t peak, int64_t extraFlops, int
                           : " and repeats " + percent(extraFlops, flops) + " of its arithmetic\n");
 }
 
-void CompileReport::curve(const std::vector<MemoryPoint> &points, int64_t flops) {
+void CompileReport::curve(const std::vector<MemoryPoint> &points,
+                          const std::vector<ReferencePoint> &others, int64_t flops) {
   out << llvm::formatv("{0,16} {1,16} {2,16}  {3}\n", "peak", "arena", "kept", "repeated");
   for (const MemoryPoint &point : points)
     out << llvm::formatv("{0,16} {1,16} {2,16}  {3}\n", formatBytes(point.peakBytes),
                          formatBytes(point.arenaBytes), formatBytes(point.savedBytes),
                          percent(point.extraFlops, flops));
+  for (const ReferencePoint &other : others)
+    out << llvm::formatv("{0,16} {1,16} {2,16}  {3}  {4}\n", "", "", formatBytes(other.savedBytes),
+                         percent(other.extraFlops, flops), other.name);
 }
 
 /// "; cubins sm_90", "; source for NVRTC"

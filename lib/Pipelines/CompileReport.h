@@ -19,6 +19,7 @@
 namespace ftc {
 
 struct MemoryPoint;
+struct ReferencePoint;
 
 class CompileReport {
 public:
@@ -39,8 +40,10 @@ public:
   /// repeats, beside those of one that repeats none.
   void budget(int64_t budget, int64_t peak, int64_t extraFlops, int64_t flops);
 
-  /// A table of choices, beside the operations of a step that repeats none.
-  void curve(const std::vector<MemoryPoint> &points, int64_t flops);
+  /// A table of choices, beside the operations of a step that repeats none, and what others keep by
+  /// their rules.
+  void curve(const std::vector<MemoryPoint> &points, const std::vector<ReferencePoint> &others,
+             int64_t flops);
 
   /// The package that was written: target, memory, its size in bytes.
   void summarize(const Package &package, uint64_t bytes, const CompileOptions &options);
