@@ -180,7 +180,7 @@ struct BatchLaunchesPass : ftc::impl::BatchLaunchesBase<BatchLaunchesPass> {
       }
       std::string site = commonSite(step.launches);
       LaunchOp::create(builder, first.getLoc(), first.getKernel(), site, grid, flops, bytes,
-                       (int64_t)step.launches.size(), operands);
+                       (int64_t)step.launches.size(), /*rows=*/IntegerAttr(), operands);
       ++batches;
       std::string kernel = first.getKernel().str();
       observer.decide("how are equal launches made", site,

@@ -200,12 +200,17 @@ Value EntryBuilder::bufferFor(Value result, ArrayRef<Value> inPlace) {
 void EntryBuilder::launch(const KernelSpec &spec, const LaunchSite &site, ValueRange operands) {
   int64_t bytes = 0;
   for (auto [arg, operand] : llvm::zip(spec.args, operands)) {
-    int64_t size = launch::getBufferBytes(cast<MemRefType>(operand.getType()));
+    auto type = cast<MemRefType>(operand.getType());
+    int64_t size = launch::getBufferBytes(type);
+    // Of a matrix whose rows are looked up by the list: as many as are looked up.
+    if (site.rows >= 0 && spec.family != launch::Family::gemm && type.getRank() == 2)
+      size = size / type.getDimSize(0) * site.grid;
     bytes += arg.getAccess() == launch::Access::readwrite ? 2 * size : size;
   }
-  auto op =
-      launch::LaunchOp::create(builder, site.loc, kernels.get(spec, site.loc).getValue(), site.site,
-                               site.grid, site.flops, bytes, /*batch=*/1, operands);
+  auto op = launch::LaunchOp::create(
+      builder, site.loc, kernels.get(spec, site.loc).getValue(), site.site, site.grid, site.flops,
+      bytes, /*batch=*/1, site.rows < 0 ? IntegerAttr() : builder.getI64IntegerAttr(site.rows),
+      operands);
   if (!firstLaunch)
     firstLaunch = op;
 }

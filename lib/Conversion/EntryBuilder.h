@@ -31,6 +31,7 @@ struct LaunchSite {
   std::string site;
   int64_t grid;
   int64_t flops;
+  int64_t rows = -1; ///< the first of the listed rows that it is for; -1: it is not for such
 };
 
 /// Holds the buffer of every value of one entry function while it is converted.
@@ -113,6 +114,16 @@ llvm::LogicalResult lowerKernel(ft::KernelOp kernel, EntryBuilder &entry);
 llvm::LogicalResult lowerCrossEntropy(ft::KernelOp kernel, EntryBuilder &entry);
 void lowerSumSquares(ft::KernelOp kernel, EntryBuilder &entry);
 void lowerGlobalNorm(ft::KernelOp kernel, EntryBuilder &entry);
+
+/// A row kernel that only sums: each element's term, then `finish` on the sum, one value per row.
+/// Its regions are written here since no ft op is behind them.
+void launchRowSum(
+    EntryBuilder &entry, const LaunchSite &site, llvm::StringRef name, mlir::Value in,
+    mlir::ValueRange scalars, mlir::Value out,
+    llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::Value)> term,
+    llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::Value,
+                                   mlir::ValueRange)>
+        finish);
 
 /// Gives a product's factors one element type where the target needs that: a copy in f32 of one
 /// that has another.

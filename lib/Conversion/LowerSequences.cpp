@@ -1,13 +1,11 @@
 //===- LowerSequences.cpp - kernels that are several launches -------------===//
-// Products, chunked cross-entropy, the global norm.
+// Products, sums of rows, the global norm.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "EntryBuilder.h"
 #include "ftc/Analysis/Lifetimes.h"
 
 #include "llvm/Support/FormatVariadic.h"
-
-#include <set>
 
 using namespace mlir;
 using namespace ftc;
@@ -47,15 +45,13 @@ void ftc::launchProduct(EntryBuilder &entry, const LaunchSite &site, Value a, Va
       {builder.getNamedAttr("transpose_a", builder.getBoolAttr(transposeA)),
        builder.getNamedAttr("transpose_b", builder.getBoolAttr(transposeB)),
        builder.getNamedAttr("scale", builder.getF64FloatAttr(scale))});
-  entry.launch(spec, {site.loc, site.site, 1, 2 * m * n * k}, {a, b, c});
+  entry.launch(spec, {site.loc, site.site, 1, 2 * m * n * k, site.rows}, {a, b, c});
 }
 
-/// A row kernel that only sums: each element's term, then `finish` on the sum, one value per row.
-/// Its regions are written here since no ft op is behind them.
-static void launchRowSum(EntryBuilder &entry, const LaunchSite &site, StringRef name, Value in,
-                         ValueRange scalars, Value out,
-                         function_ref<Value(OpBuilder &, Location, Value)> term,
-                         function_ref<Value(OpBuilder &, Location, Value, ValueRange)> finish) {
+void ftc::launchRowSum(EntryBuilder &entry, const LaunchSite &site, StringRef name, Value in,
+                       ValueRange scalars, Value out,
+                       function_ref<Value(OpBuilder &, Location, Value)> term,
+                       function_ref<Value(OpBuilder &, Location, Value, ValueRange)> finish) {
   KernelSpec spec;
   spec.family = Family::row_reduce;
   spec.name = spec.body = name.str();
@@ -91,131 +87,6 @@ static void launchRowSum(EntryBuilder &entry, const LaunchSite &site, StringRef 
     launch::YieldOp::create(body, loc, blocks[2]->getArgument(1 + count));
   };
   entry.launch(spec, site, operands);
-}
-
-//===-- Cross-entropy -----------------------------------------------------===//
-
-/// Says what other chunks of logits would cost: bytes held at once, and launches and reads of the
-/// head that each further chunk adds. `rowBytes`: of a row of logits, `weight`: of the head.
-static void observeRows(EntryBuilder &entry, StringRef site, int64_t tokens, int64_t rowBytes,
-                        int64_t weight, int64_t chosen, int64_t fewest) {
-  std::set<int64_t> sizes = {chosen, tokens};
-  for (int64_t rows : {fewest, chosen / 2, chosen * 2})
-    if (rows >= fewest && rows < tokens)
-      sizes.insert(rows);
-  std::vector<Candidate> candidates;
-  for (int64_t rows : sizes) {
-    int64_t chunks = (tokens + rows - 1) / rows, bytes = rows * rowBytes;
-    bool fits = bytes <= entry.options.logitsBytes;
-    std::string why = rows == chosen
-                          ? (!fits            ? "the fewest rows that pay"
-                             : rows == tokens ? "all rows fit into logits-bytes"
-                                              : "the most rows that fit into logits-bytes")
-                      : fits ? "reads the head more often"
-                             : "more than logits-bytes";
-    candidates.push_back({std::to_string(rows) + " rows",
-                          why,
-                          rows == chosen,
-                          {{"bytes of logits", bytes},
-                           {"chunks", chunks},
-                           {"bytes of the head read", chunks * weight}}});
-  }
-  entry.observer.decide("how many rows of logits at once", site, std::move(candidates));
-}
-
-LogicalResult ftc::lowerCrossEntropy(ft::KernelOp kernel, EntryBuilder &entry) {
-  ft::LinearCrossEntropyOp loss;
-  ft::LinearCrossEntropyGradInputOp gradInput;
-  ft::LinearCrossEntropyGradWeightOp gradWeight;
-  for (Operation &op : kernel.getBody().front()) {
-    loss = loss ? loss : dyn_cast<ft::LinearCrossEntropyOp>(op);
-    gradInput = gradInput ? gradInput : dyn_cast<ft::LinearCrossEntropyGradInputOp>(op);
-    gradWeight = gradWeight ? gradWeight : dyn_cast<ft::LinearCrossEntropyGradWeightOp>(op);
-  }
-  auto outside = [&](Value inside) {
-    return kernel.getInputs()[cast<BlockArgument>(inside).getArgNumber()];
-  };
-  Operation *first = &kernel.getBody().front().front();
-  auto operand = [&](unsigned index) { return entry.bufferOf(outside(first->getOperand(index))); };
-  Value hidden = operand(0), weight = operand(1), targets = operand(2), invItems = operand(4);
-  Operation *grad = gradInput ? gradInput.getOperation() : gradWeight.getOperation();
-  Value seed = grad ? entry.bufferOf(outside(grad->getOperand(5))) : Value();
-  if (gradInput && gradWeight && gradInput.getGrad() != gradWeight.getGrad())
-    return kernel.emitOpError("has gradients of two different losses");
-
-  auto yield = cast<ft::YieldOp>(kernel.getBody().front().getTerminator());
-  auto bufferOfResult = [&](Value inside) {
-    for (auto [index, value] : llvm::enumerate(yield.getValues()))
-      if (value == inside)
-        return entry.bufferFor(kernel.getResult(index), {});
-    return Value();
-  };
-  Value dHidden = gradInput ? bufferOfResult(gradInput.getResult()) : Value();
-  Value dWeight = gradWeight ? bufferOfResult(gradWeight.getResult()) : Value();
-  Value lossBuffer = loss ? bufferOfResult(loss.getResult()) : Value();
-
-  Location loc = kernel.getLoc();
-  std::string site = kernel.getSite().str();
-  unifyFactors(entry, {loc, site, 1, 0}, hidden, weight);
-  auto hiddenType = cast<MemRefType>(hidden.getType());
-  int64_t tokens = hiddenType.getDimSize(0), width = hiddenType.getDimSize(1);
-  int64_t vocabulary = cast<MemRefType>(weight.getType()).getDimSize(0);
-  // Each chunk reads the whole head: few rows at a time would be all traffic and no work.
-  constexpr int64_t fewest = 64, step = 64;
-  Type logitsType = hiddenType.getElementType();
-  int64_t rowBytes = vocabulary * logitsType.getIntOrFloatBitWidth() / 8;
-  int64_t fitting = entry.options.logitsBytes / rowBytes / step * step;
-  int64_t rows = std::min(tokens, std::max(fewest, fitting));
-  Type f32 = entry.builder.getF32Type();
-  observeRows(entry, site, tokens, rowBytes,
-              launch::getBufferBytes(cast<MemRefType>(weight.getType())), rows, fewest);
-  Value losses =
-      lossBuffer ? entry.allocate("token_losses", MemRefType::get({tokens}, f32)) : Value();
-
-  for (int64_t begin = 0; begin < tokens; begin += rows) {
-    int64_t count = std::min(rows, tokens - begin);
-    Value chunk = entry.view(hidden, begin * width, {count, width});
-    Value logits = entry.allocate("logits", MemRefType::get({count, vocabulary}, logitsType));
-    launchProduct(entry, {loc, site, 1, 0}, chunk, weight, logits, false, true, 1.0, false);
-
-    Builder &b = entry.builder;
-    KernelSpec spec;
-    spec.family = Family::cross_entropy;
-    spec.name = "cross_entropy";
-    spec.params = b.getDictionaryAttr({b.getNamedAttr("gradient", b.getBoolAttr(grad)),
-                                       b.getNamedAttr("loss", b.getBoolAttr((bool)losses))});
-    SmallVector<Value> operands = {logits, entry.view(targets, begin, {count})};
-    spec.args = {
-        makeArg(grad ? Access::readwrite : Access::read, Indexing::element, openRows(logits)),
-        makeArg(Access::read, Indexing::row, openRows(operands[1]))};
-    if (grad)
-      for (Value scalar : {invItems, seed}) {
-        spec.args.push_back(
-            makeArg(Access::read, Indexing::scalar, cast<MemRefType>(scalar.getType())));
-        operands.push_back(scalar);
-      }
-    if (losses) {
-      operands.push_back(entry.view(losses, begin, {count}));
-      spec.args.push_back(makeArg(Access::write, Indexing::row, openRows(operands.back())));
-    }
-    entry.launch(spec, {loc, site, count, 5 * count * vocabulary}, operands);
-
-    if (dHidden)
-      launchProduct(entry, {loc, site, 1, 0}, logits, weight,
-                    entry.view(dHidden, begin * width, {count, width}), false, false, 1.0, false);
-    if (dWeight)
-      launchProduct(entry, {loc, site, 1, 0}, logits, chunk, dWeight, true, false, 1.0, begin > 0);
-  }
-
-  if (lossBuffer)
-    launchRowSum(
-        entry, {loc, site, 1, tokens}, "row_sum_loss", entry.view(losses, 0, {1, tokens}),
-        {invItems}, entry.view(lossBuffer, 0, {1}),
-        [](OpBuilder &, Location, Value element) { return element; },
-        [](OpBuilder &b, Location l, Value sum, ValueRange scalars) -> Value {
-          return arith::MulFOp::create(b, l, sum, scalars[0]);
-        });
-  return success();
 }
 
 //===-- Global norm -------------------------------------------------------===//

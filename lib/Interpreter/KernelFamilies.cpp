@@ -31,6 +31,7 @@ constexpr FamilyRow families[] = {
     {Family::columns, 2, kAny, 0, runColumns},
     {Family::sign_bits, 2, 2, 0, runSignBits},
     {Family::masked, 2, 3, 0, runMasked},
+    {Family::scatter, 3, 3, 0, runScatter},
 };
 } // namespace
 

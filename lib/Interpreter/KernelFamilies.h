@@ -20,6 +20,7 @@ llvm::LogicalResult runRope(KernelOp kernel, Grid grid, llvm::ArrayRef<Buffer> o
 llvm::LogicalResult runEmbedding(KernelOp kernel, Grid grid, llvm::ArrayRef<Buffer> operands);
 llvm::LogicalResult runEmbeddingGrad(KernelOp kernel, Grid grid, llvm::ArrayRef<Buffer> operands);
 llvm::LogicalResult runCrossEntropy(KernelOp kernel, Grid grid, llvm::ArrayRef<Buffer> operands);
+llvm::LogicalResult runScatter(KernelOp kernel, Grid grid, llvm::ArrayRef<Buffer> operands);
 
 llvm::LogicalResult runColumns(KernelOp kernel, Grid grid, llvm::ArrayRef<Buffer> operands);
 llvm::LogicalResult runSignBits(KernelOp kernel, Grid grid, llvm::ArrayRef<Buffer> operands);

@@ -14,6 +14,8 @@ using namespace ftc;
 using namespace ftc::launch;
 using ft::HostValue;
 
+static constexpr double kNoTarget = -100;
+
 Buffers launch::makeInputs(ArrayRef<HostValue> arguments) {
   Buffers inputs;
   inputs["run"] = arguments.back();
@@ -29,10 +31,20 @@ Buffers launch::makeInputs(ArrayRef<HostValue> arguments) {
   inputs["positions"] = part(0);
   inputs["segment_begin"] = part(1);
   inputs["segment_end"] = part(2);
-  HostValue targets{{tokens}, std::vector<double>(tokens, -100)};
-  for (int64_t t = 0; t + 1 < tokens; ++t)
-    if (t + 1 < inputs["segment_end"].data[t])
-      targets.data[t] = labels.data[t + 1];
+  HostValue rows{{tokens}, {}}, targets{{tokens}, {}};
+  std::vector<double> others;
+  for (int64_t t = 0; t < tokens; ++t) {
+    bool hasNext = t + 1 < tokens && t + 1 < inputs["segment_end"].data[t];
+    if (!hasNext || labels.data[t + 1] == kNoTarget) {
+      others.push_back(static_cast<double>(t));
+      continue;
+    }
+    rows.data.push_back(static_cast<double>(t));
+    targets.data.push_back(labels.data[t + 1]);
+  }
+  rows.data.insert(rows.data.end(), others.begin(), others.end());
+  targets.data.resize(tokens, kNoTarget);
+  inputs["loss_rows"] = std::move(rows);
   inputs["targets"] = std::move(targets);
   return inputs;
 }
@@ -129,6 +141,10 @@ private:
     if (failed(place(op, op.getOffset(), op.getType(), buffer)) || failed(checkInside(op, buffer)))
       return failure();
     auto found = inputs.find(op.getName().str());
+    if (op.getName() == "targets" && found != inputs.end()) {
+      const std::vector<double> &targets = found->second.data;
+      predicting = llvm::find(targets, kNoTarget) - targets.begin();
+    }
     return store(op, op.getName(), found == inputs.end() ? nullptr : &found->second, buffer);
   }
 
@@ -169,15 +185,37 @@ private:
           return op.emitOpError("at site \"")
                  << op.getSite() << "\" has operands " << j << " and " << i
                  << " on the same bytes, and one is written; expected buffers apart";
-    for (int64_t i = 0; i < (int64_t)op.getBatch(); ++i)
-      if (failed(runKernel(kernel, op.getGroupGrid(kernel, i),
-                           ArrayRef<Buffer>(all).slice(i * args, args))))
-        return failure();
+    if (failed(op.getRows() ? runListed(op, kernel, all) : runBatch(op, kernel, all)))
+      return failure();
     if (roundStores)
       for (unsigned i = 0; i < all.size(); ++i)
         if (kernel.getArg(i % args).getAccess() != Access::read)
           round(all[i]);
     return success();
+  }
+
+  static LogicalResult runBatch(LaunchOp op, KernelOp kernel, ArrayRef<Buffer> all) {
+    unsigned args = kernel.getNumArgs();
+    for (int64_t i = 0; i < (int64_t)op.getBatch(); ++i)
+      if (failed(runKernel(kernel, op.getGroupGrid(kernel, i), all.slice(i * args, args))))
+        return failure();
+    return success();
+  }
+
+  /// A launch with `rows`: as few of them as may be.
+  LogicalResult runListed(LaunchOp op, KernelOp kernel, SmallVector<Buffer> operands) {
+    int64_t first = *op.getRows(), least = first == 0;
+    int64_t rows = std::clamp(predicting - first, least, op.getListedRows(kernel));
+    if (rows == 0)
+      return success();
+    if (kernel.getFamily() != Family::gemm)
+      return runKernel(kernel, rows, operands);
+    bool shortened[] = {true, false, !kernel.getIntParam("transpose_a")};
+    for (auto [operand, isShort] : llvm::zip(operands, shortened))
+      if (MemRefType type = operand.getType(); isShort && type.getRank() == 2)
+        operand =
+            operand.view(0, MemRefType::get({rows, type.getDimSize(1)}, type.getElementType()));
+    return runKernel(kernel, 1, operands);
   }
 
   static void round(const Buffer &buffer) {
@@ -193,7 +231,7 @@ private:
   bool roundStores;
   Memory arena;
   std::vector<std::unique_ptr<Memory>> own;
-  int64_t ownBytes = 0;
+  int64_t ownBytes = 0, predicting = 0;
   std::map<std::string, std::pair<std::unique_ptr<Memory>, Buffer>> refs;
   llvm::DenseMap<Value, Buffer> buffers;
   Buffers outputs;

@@ -88,6 +88,18 @@ LogicalResult ftc::launch::runEmbeddingGrad(KernelOp kernel, Grid, ArrayRef<Buff
   return success();
 }
 
+LogicalResult ftc::launch::runScatter(KernelOp kernel, Grid grid, ArrayRef<Buffer> operands) {
+  const Buffer &rows = operands[0], &values = operands[1], &out = operands[2];
+  for (int64_t i = 0; i < grid; ++i) {
+    int64_t row = rows.index(i);
+    if (failed(checkIndex(kernel, "row", row, out.rows())))
+      return failure();
+    for (int64_t j = 0; j < out.columns(); ++j)
+      out.at(row, j) = values.at(i, j);
+  }
+  return success();
+}
+
 LogicalResult ftc::launch::runCrossEntropy(KernelOp kernel, Grid grid, ArrayRef<Buffer> operands) {
   bool gradient = kernel.getIntParam("gradient"), loss = kernel.getIntParam("loss");
   const Buffer &logits = operands[0], &targets = operands[1];

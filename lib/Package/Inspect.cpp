@@ -65,15 +65,17 @@ Value portsValue(const flatbuffers::Vector<flatbuffers::Offset<package::Port>> &
 Value entriesValue(const package::Package &root) {
   Value list = Value::array();
   for (const package::Entry *entry : *root.entries()) {
-    uint64_t flops = 0, bytes = 0;
+    uint64_t flops = 0, listed = 0, bytes = 0;
     for (const package::Launch *launch : *entry->launches()) {
       flops += launch->flops();
+      listed += launch->rows() < 0 ? 0 : launch->flops();
       bytes += launch->bytes();
     }
     Value value = Value::object();
     value.set("name", entry->name()->string_view())
         .set("launches", entry->launches()->size())
         .set("flops", flops)
+        .set("listed_flops", listed)
         .set("bytes", bytes)
         .set("arena", entry->arena_bytes())
         .set("live", entry->live_bytes())

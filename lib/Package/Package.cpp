@@ -95,8 +95,8 @@ std::string typeString(package::DType dtype, const flatbuffers::Vector<int64_t> 
 }
 
 std::optional<InputKind> inputKind(std::string_view name) {
-  static constexpr std::string_view names[] = {"input_ids",     "targets",     "positions",
-                                               "segment_begin", "segment_end", "run"};
+  static constexpr std::string_view names[] = {
+      "input_ids", "targets", "positions", "segment_begin", "segment_end", "loss_rows", "run"};
   for (size_t i = 0; i < std::size(names); ++i)
     if (name == names[i])
       return static_cast<InputKind>(i);
@@ -120,6 +120,11 @@ uint64_t cpuScratchBytes(const package::Package &package) {
 }
 
 bool isCuda(const package::Package &package) { return package.target()->string_view() == "cuda"; }
+
+int64_t listedRows(const package::Kernel &kernel, const package::Launch &launch) {
+  const package::Gemm *gemm = kernel.gemm();
+  return !gemm ? launch.grid() : gemm->transpose_a() ? gemm->k() : gemm->m();
+}
 
 int64_t groupGrid(const package::Launch &launch, uint32_t group) {
   return launch.batch() == 1 ? launch.grid() : launch.grids()->Get(group);

@@ -47,6 +47,8 @@ private:
   Status ports(const package::Entry &entry, const std::string &where);
   Status port(const package::Port &port, const package::Entry &entry, const std::string &where);
   Status launch(const package::Entry &entry, uint32_t index, const std::string &where);
+  Status rows(const package::Entry &entry, const package::Kernel &kernel,
+              const package::Launch &launch, const std::string &where);
   Status operand(const package::Entry &entry, const package::Kernel &kernel,
                  const package::Operand &operand, uint32_t index, const std::string &where);
   Status operandsApart(const package::Kernel &kernel, const package::Launch &launch,

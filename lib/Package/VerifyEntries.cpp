@@ -170,10 +170,27 @@ Status PackageVerifier::launch(const package::Entry &entry, uint32_t index,
     return fail(at, "grid is " + std::to_string(launch.grid()) + ", below 1");
   if (Status status = batch(kernel, launch, at); !status)
     return status;
+  if (Status status = rows(entry, kernel, launch, at); !status)
+    return status;
   for (uint32_t i = 0; i < launch.operands()->size(); ++i)
     if (Status status = operand(entry, kernel, *launch.operands()->Get(i), i, at); !status)
       return status;
   return operandsApart(kernel, launch, at);
+}
+
+Status PackageVerifier::rows(const package::Entry &entry, const package::Kernel &kernel,
+                             const package::Launch &launch, const std::string &where) {
+  int64_t first = launch.rows(), count = listedRows(kernel, launch);
+  if (first == -1)
+    return Status::ok();
+  if (launch.batch() > 1)
+    return fail(where, "it leaves rows out, but is batched");
+  if (!findPort(*entry.inputs(), "targets"))
+    return fail(where, "it leaves rows out, but the entry point lacks the input 'targets'");
+  if (first < 0 || count > root.tokens() || first > root.tokens() - count)
+    return fail(where, "is for " + std::to_string(count) + " rows from " + std::to_string(first) +
+                           " on, but there are " + std::to_string(root.tokens()) + " tokens");
+  return Status::ok();
 }
 
 Status PackageVerifier::operand(const package::Entry &entry, const package::Kernel &kernel,

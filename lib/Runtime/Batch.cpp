@@ -26,7 +26,7 @@ Error wrong(std::string message) { return makeError("batch", std::move(message))
 } // namespace
 
 StepInputs::StepInputs(const BatchLimits &limits)
-    : limits(limits), numbers(new int32_t[static_cast<size_t>(limits.tokens) * 5]()) {}
+    : limits(limits), numbers(new int32_t[static_cast<size_t>(limits.tokens) * 6]()) {}
 
 Status StepInputs::fill(const ftc_batch &batch) {
   used = segments = predicted = 0;
@@ -52,7 +52,23 @@ Status StepInputs::fill(const ftc_batch &batch) {
     begin[t] = static_cast<int32_t>(t + 1);
     end[t] = static_cast<int32_t>(t);
   }
+  listRows();
   return Status::ok();
+}
+
+void StepInputs::listRows() {
+  int32_t *target = row(1), *listed = row(5);
+  int64_t others = limits.tokens;
+  for (int64_t t = 0; t < limits.tokens; ++t)
+    if (target[t] == noTarget) {
+      listed[--others] = static_cast<int32_t>(t);
+    } else {
+      // Never behind t: what is read later stays.
+      target[predicted] = target[t];
+      listed[predicted++] = static_cast<int32_t>(t);
+    }
+  for (int64_t i = predicted; i < limits.tokens; ++i)
+    target[i] = noTarget;
 }
 
 Status StepInputs::fillPacked(const ftc_batch &batch) {
@@ -155,7 +171,6 @@ Status StepInputs::append(const ftc_batch &batch, int64_t from, int64_t to) {
     target[i] = FTC_MUTATE("label-across-segments", i + 1 < length, source + 1 < batch.length)
                     ? batch.labels[source + 1]
                     : noTarget;
-    predicted += target[i] != noTarget;
     begin[i] = static_cast<int32_t>(FTC_MUTATE("segment-bound", used, 0));
     end[i] = static_cast<int32_t>(used + length);
   }

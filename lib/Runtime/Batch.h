@@ -23,7 +23,9 @@ struct BatchLimits {
 
 /// The inputs of one step, `tokens` numbers each. A segment is tokens [begin, end): each of its
 /// tokens holds both; the dead tokens behind the last segment hold begin = t + 1 and end = t, id 0,
-/// position 0. targets[t] is the label of the segment's next token, -100 where there is none.
+/// position 0. lossRows holds all tokens: first, in order, those that predict, i.e. whose segment's
+/// next token has a label, then the others. targets[i] is what lossRows[i] predicts, -100 where it
+/// does not.
 class StepInputs {
 public:
   explicit StepInputs(const BatchLimits &limits);
@@ -37,7 +39,8 @@ public:
   const int32_t *positions() const { return row(2); }
   const int32_t *segmentBegin() const { return row(3); }
   const int32_t *segmentEnd() const { return row(4); }
-  /// Predicted tokens: targets that are not -100.
+  const int32_t *lossRows() const { return row(5); }
+  /// Tokens that predict: targets that are not -100.
   int64_t items() const { return predicted; }
 
 private:
@@ -47,6 +50,8 @@ private:
   Status fillRows(const ftc_batch &batch);
   /// Appends elements [from, to) of the arrays as one segment.
   Status append(const ftc_batch &batch, int64_t from, int64_t to);
+  /// From the targets of tokens to those of the rows that predict.
+  void listRows();
 
   BatchLimits limits;
   std::unique_ptr<int32_t[]> numbers;

@@ -96,6 +96,9 @@ std::vector<CpuInstance::PreparedLaunch> CpuInstance::prepareEntry(const package
     one.firstArgument = arguments.size();
     one.grid = launch->grid();
     one.grain = package->kernels()->Get(launch->kernel())->grain();
+    one.firstRow = launch->rows();
+    if (one.firstRow >= 0)
+      one.rows = listedRows(*package->kernels()->Get(launch->kernel()), *launch);
     for (const package::Operand *operand : *launch->operands()) {
       unsigned char *address = nullptr;
       if (operand->region() == package::Region::arena)
@@ -163,13 +166,19 @@ Outcome CpuInstance::runLaunches(uint32_t entry, const RunValues &values, ftc_re
     std::memcpy(arena.data() + input.offset, inputData(input.kind, values), input.bytes);
   for (const PreparedLaunch &launch : launches[entry]) {
     void *const *operands = arguments.data() + launch.firstArgument;
+    int64_t rows = launch.firstRow < 0 ? -1 : rowsToDo(launch.firstRow, launch.rows);
+    if (rows == 0)
+      continue;
     if (launch.gemm) {
-      launch.gemm->run(*pool, operands[0], operands[1], operands[2], scratch.data(), scratchStride);
+      const GemmPlan plan = rows < 0 ? *launch.gemm : launch.gemm->withRows(rows);
+      plan.run(*pool, operands[0], operands[1], operands[2], scratch.data(),
+               scratchStride);
       continue;
     }
-    pool->split(launch.grid, launch.grain, [&](int64_t lo, int64_t hi, unsigned thread) {
-      launch.kernel(operands, lo, hi, scratch.data() + thread * scratchStride, &cpuServices());
-    });
+    pool->split(
+        rows < 0 ? launch.grid : rows, launch.grain, [&](int64_t lo, int64_t hi, unsigned thread) {
+          launch.kernel(operands, lo, hi, scratch.data() + thread * scratchStride, &cpuServices());
+        });
   }
   auto value = [&](std::optional<uint64_t> offset) {
     float number = 0;

@@ -37,6 +37,7 @@ private:
     const GemmPlan *gemm = nullptr;
     size_t firstArgument = 0; ///< of `arguments`
     int64_t grid = 0, grain = 1;
+    int64_t firstRow = -1, rows = 0; ///< of the listed tokens; -1 where it is not for such
   };
   /// An argument that points into a base tensor.
   struct Fixup {

@@ -160,12 +160,14 @@ Outcome CudaInstance::prepareProducts() {
   if (!any)
     return Outcome::ok();
   for (const package::Entry *entry : *package->entries())
-    for (const package::Launch *launch : *entry->launches())
+    for (const package::Launch *launch : *entry->launches()) {
+      shapes[launch->kernel()].listed |= launch->rows() >= 0;
       for (const package::Operand *operand : *launch->operands())
         while (reinterpret_cast<uintptr_t>(address(*operand)) %
                    shapes[launch->kernel()].alignment !=
                0)
           shapes[launch->kernel()].alignment /= 2;
+    }
   cuda::Status status =
       resources->products.open(device, package->product_workspace(), resources->stream.get());
   if (!status)
@@ -215,9 +217,14 @@ CudaInstance::PreparedLaunch CudaInstance::prepareLaunch(const package::Launch &
   prepared.blocks = static_cast<unsigned>(launchBlocks(kernel, launch));
   prepared.threads = kernel.threads();
   prepared.sharedBytes = kernel.shared_bytes();
+  prepared.firstRow = launch.rows();
+  if (prepared.firstRow >= 0)
+    prepared.rows = listedRows(kernel, launch);
   if (launch.batch() == 1) {
     for (const package::Operand *operand : *launch.operands())
       values.push_back(reinterpret_cast<uintptr_t>(address(*operand)));
+    prepared.gridValue = values.size();
+    prepared.items = kernel.items();
     values.push_back(static_cast<uint64_t>(launch.grid()));
     return prepared;
   }
@@ -366,7 +373,8 @@ Outcome CudaInstance::enqueueInputs(const EntryPorts &ports, const RunValues &ru
 
 Outcome CudaInstance::enqueueLaunches(uint32_t entry) {
   for (size_t i = 0; i < launches[entry].size(); ++i) {
-    int error = enqueue(launches[entry][i]);
+    const PreparedLaunch &launch = launches[entry][i];
+    int error = launch.firstRow < 0 ? enqueue(launch) : enqueueListed(launch);
     if (!error && waitForEach)
       error = resources->stream.synchronize();
     // What went wrong on the device comes back from whichever call is made next.
@@ -389,6 +397,23 @@ int CudaInstance::enqueue(const PreparedLaunch &launch) {
   return device.driver().launchKernel(launch.kernel, launch.blocks, 1, 1, launch.threads, 1, 1,
                                       launch.sharedBytes, stream,
                                       arguments.data() + launch.firstArgument, nullptr);
+}
+
+/// The arguments of a kernel are copied when it is enqueued, its grid with them.
+int CudaInstance::enqueueListed(const PreparedLaunch &launch) {
+  int64_t rows = cuda::listedRows(inputs.items(), launch.firstRow, launch.rows);
+  if (rows == 0)
+    return 0;
+  if (launch.product >= 0) {
+    void *operands[3];
+    std::memcpy(static_cast<void *>(operands), &values[launch.firstArgument], sizeof operands);
+    return resources->products.run(launch.product, operands[0], operands[1], operands[2],
+                                   resources->stream.get(), rows);
+  }
+  values[launch.gridValue] = static_cast<uint64_t>(rows);
+  PreparedLaunch part = launch;
+  part.blocks = static_cast<unsigned>((rows - 1) / launch.items + 1);
+  return enqueue(part);
 }
 
 std::string CudaInstance::placeOf(uint32_t entry, size_t index) const {

@@ -37,6 +37,9 @@ private:
     int product = -1, table = -1;          ///< of a batched launch
     size_t firstArgument = 0;              ///< of `values` and `arguments`
     unsigned blocks = 0, threads = 0, sharedBytes = 0;
+    int64_t firstRow = -1, rows = 0; ///< of the listed tokens; -1 where it is not for such
+    size_t gridValue = 0;            ///< of `values`
+    int64_t items = 1;               ///< of the grid that a block does
   };
   struct Kernel {
     cuda::driver::Kernel single = nullptr, batched = nullptr;
@@ -66,6 +69,7 @@ private:
   Outcome enqueueInputs(const EntryPorts &ports, const RunValues &values);
   Outcome enqueueLaunches(uint32_t entry);
   int enqueue(const PreparedLaunch &launch);
+  int enqueueListed(const PreparedLaunch &launch);
   /// `launch 3 of 'train_step' ('norm' at 'model.norm')`
   std::string placeOf(uint32_t entry, size_t launch) const;
 

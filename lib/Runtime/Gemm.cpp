@@ -114,6 +114,12 @@ GemmTiling chooseTiling(const GemmShape &shape) {
   return tiling;
 }
 
+GemmPlan GemmPlan::withRows(int64_t rows) const {
+  GemmShape part = shape;
+  (shape.transposeA ? part.k : part.m) = rows;
+  return GemmPlan(part, blas);
+}
+
 void GemmPlan::tile(int64_t row, int64_t column, const void *a, const void *b, void *c,
                     float *scratch) const {
   int64_t top = cut(shape.m, tiling.rows, row), left = cut(shape.n, tiling.columns, column);

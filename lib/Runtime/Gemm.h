@@ -49,6 +49,10 @@ public:
   GemmPlan(const GemmShape &shape, const Blas &blas, const GemmTiling &tiling)
       : shape(shape), tiling(tiling), blas(blas) {}
 
+  /// The product of the first `rows` rows of A as stored, and as many of C, or of B where A is
+  /// transposed. Its tiles are those of a product of that size.
+  GemmPlan withRows(int64_t rows) const;
+
   /// `scratch`: that of thread 0; thread t's begins `scratchStride` bytes times t behind, each at
   /// least FTC_CPU_GEMM_SCRATCH long where a matrix is not f32. Allocates nothing.
   void run(ThreadPool &pool, const void *a, const void *b, void *c, unsigned char *scratch,

@@ -130,6 +130,8 @@ const void *Instance::inputData(InputKind kind, const RunValues &values) const {
     return inputs.segmentBegin();
   case InputKind::SegmentEnd:
     return inputs.segmentEnd();
+  case InputKind::LossRows:
+    return inputs.lossRows();
   case InputKind::Run:
     return values.data();
   }

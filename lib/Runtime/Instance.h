@@ -16,6 +16,7 @@
 #include "ftc/Support/Safetensors.h"
 #include "ftc/runtime.h"
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <memory>
@@ -83,6 +84,11 @@ protected:
   /// outputs. `entry`: index of the package's entries.
   virtual Outcome runLaunches(uint32_t entry, const RunValues &values, ftc_result &result) = 0;
 
+  /// Of `count` listed tokens from `first` on, how many a launch has to do with the current batch:
+  /// up to the last one that predicts, and at least the first of the list.
+  int64_t rowsToDo(int64_t first, int64_t count) const {
+    return std::clamp<int64_t>(inputs.items() - first, first == 0 ? 1 : 0, count);
+  }
   /// The bytes of an input of the current batch.
   const void *inputData(InputKind kind, const RunValues &values) const;
   /// Converts `count` elements without loss.

@@ -10,7 +10,7 @@
 // CHECK: module attributes
 // CHECK-SAME: {candidates = {{\[}}["16 rows", false, "not what the option says", {{\[}}["bytes of scores", 1024], ["tiles of a head", 1]]], ["32 rows", false, "not what the option says", {{\[}}["bytes of scores", 4096], ["tiles of a head", 1]]], ["64 rows", true, "the option attention-tile", {{\[}}["bytes of scores", 16384], ["tiles of a head", 1]]]], count = 1 : i64, question = "how many rows are an attention tile", site = "attn"}
 // CHECK-SAME: {candidates = {{\[}}["8 rows", true, "all rows fit into logits-bytes", {{\[}}["bytes of logits", 512], ["chunks", 1], ["bytes of the head read", 128]]]], count = 1 : i64, question = "how many rows of logits at once", site = "lm_head"}
-// CHECK-SAME: pass = "convert-ft-to-launch", remarks = ["train_step: 10 launches, 2 results (256 B) in place, 0 copies"], statistics = {{\[}}["train_step.launches", 10], ["train_step.in_place", 2], ["train_step.in_place_bytes", 256], ["train_step.copies", 0], ["kernels", 9]]}
+// CHECK-SAME: pass = "convert-ft-to-launch", remarks = ["train_step: 12 launches, 2 results (256 B) in place, 0 copies"], statistics = {{\[}}["train_step.launches", 12], ["train_step.in_place", 2], ["train_step.in_place_bytes", 256], ["train_step.copies", 0], ["kernels", 11]]}
 // CHECK-SAME: launch.max_segments = 2 : i64, launch.tokens = 8 : i64
 module attributes {ft.max_segments = 2 : i64, ft.tokens = 8 : i64} {
 
@@ -45,6 +45,8 @@ ft.parameter @cos : tensor<8x1xf32> role(table) storage(dense<f32>) init("rope_c
 // CHECK: launch.kernel @attention attention [{{.*}}] params {head_dim = 2 : i64, key_tile = 64 : i64, query_tile = 64 : i64, scale = 5.000000e-01 : f64}
 // The residual sum is no result here: the norm writes over its first addend.
 // CHECK: launch.kernel @row_add_rms_norm row_reduce [#launch.arg<readwrite element memref<?x4xf32>>, #launch.arg<read element memref<?x4xf32>>, #launch.arg<read column memref<4xbf16>>] {
+// CHECK: launch.kernel @zero map [#launch.arg<write element memref<?xf32>>] {
+// CHECK: launch.kernel @gather embedding [#launch.arg<read row memref<?xi32>>, #launch.arg<read whole memref<8x4xf32>>, #launch.arg<write element memref<?x4xf32>>]
 // CHECK: launch.kernel @gemm_nt_8x16x4 gemm
 // CHECK: launch.kernel @cross_entropy cross_entropy [#launch.arg<read element memref<?x16xf32>>, #launch.arg<read row memref<?xi32>>, #launch.arg<write row memref<?xf32>>] params {gradient = false, loss = true}
 // CHECK: launch.kernel @row_sum_loss row_reduce
@@ -54,6 +56,7 @@ ft.parameter @cos : tensor<8x1xf32> role(table) storage(dense<f32>) init("rope_c
 // CHECK-DAG: %run = launch.input "run" : memref<9xf32>
 // CHECK-DAG: %input_ids = launch.input "input_ids" : memref<8xi32>
 // CHECK-DAG: %targets = launch.input "targets" : memref<8xi32>
+// CHECK-DAG: %loss_rows = launch.input "loss_rows" : memref<8xi32>
 // CHECK-DAG: %segment_begin = launch.input "segment_begin" : memref<8xi32>
 // CHECK-DAG: %positions = launch.input "positions" : memref<8xi32>
 // CHECK-DAG: %[[embed:.*]] = launch.ref @embed : memref<16x4xbf16>
@@ -69,8 +72,10 @@ ft.parameter @cos : tensor<8x1xf32> role(table) storage(dense<f32>) init("rope_c
 // CHECK-NEXT: launch.launch @row_add_rms_norm site("norm2") grid(8) cost(160, 392) (%[[x]], %attn, %n)
 // A scalar of the run is a view of the run buffer, at its field's number.
 // CHECK-NEXT: %[[inv:.*]] = launch.view %run[8] : memref<9xf32> -> memref<f32>
-// CHECK-NEXT: launch.launch @gemm_nt_8x16x4 site("lm_head") grid(1) cost(1024, 768) (%[[x]], %[[embed]], %logits)
-// CHECK-NEXT: launch.launch @cross_entropy site("lm_head") grid(8) cost(640, 576) (%logits, %targets, %token_losses)
+// CHECK-NEXT: launch.launch @zero site("lm_head") grid(8) cost(0, 32) (%token_losses)
+// CHECK-NEXT: launch.launch @gather site("lm_head") grid(8) rows(0) cost(0, 288) (%loss_rows, %[[x]], %loss_hidden)
+// CHECK-NEXT: launch.launch @gemm_nt_8x16x4 site("lm_head") grid(1) rows(0) cost(1024, 768) (%loss_hidden, %[[embed]], %logits)
+// CHECK-NEXT: launch.launch @cross_entropy site("lm_head") grid(8) rows(0) cost(640, 576) (%logits, %targets, %token_losses)
 // CHECK-NEXT: %[[row:.*]] = launch.view %token_losses[0] : memref<8xf32> -> memref<1x8xf32>
 // CHECK-NEXT: %[[out:.*]] = launch.view %loss[0] : memref<f32> -> memref<1xf32>
 // CHECK-NEXT: launch.launch @row_sum_loss site("lm_head") grid(1) cost(8, 40) (%[[row]], %[[inv]], %[[out]])

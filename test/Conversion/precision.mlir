@@ -102,6 +102,7 @@ ft.parameter @f : tensor<4x4xf32> role(base) storage(dense<f32>) init("file")
 // SAME-NEXT: launch.launch @gemm_nt_8x4x4 site("k") {{.*}} (%{{.*}}, %[[f]], %{{.*}})
 // Once for all chunks of the loss and its gradients.
 // SAME: launch.launch @copy_1 site("head") {{.*}} (%[[head]], %[[widehead]])
+// SAME: launch.launch @gather site("head")
 // SAME-NEXT: launch.launch @gemm_nt_8x16x4 site("head") {{.*}} %[[widehead]],
 // SAME: launch.launch @gemm_nn_8x4x16 site("head") {{.*}} %[[widehead]],
 // SAME: launch.launch @copy site("q") {{.*}} (%[[w]], %[[wide2]])

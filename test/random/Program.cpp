@@ -120,7 +120,7 @@ const std::vector<Choice> &ftc::test::choices() {
        {}},
       {"segments", &P::segments, {"one", "halves", "ones", "random"}, {}},
       {"dead", &P::dead, {}, {0, 0, 0, 1, 2, 5, 17}, 0, 512},
-      {"labels", &P::labels, {"all", "some", "not-a-segment", "last"}, {}},
+      {"labels", &P::labels, {"all", "some", "not-a-segment", "last", "completions"}, {}},
       {"second", &P::second, {"alike", "shorter", "ignored"}, {}},
 
       {"steps", &P::steps, {"steps", "accumulate", "update"}, {}},

@@ -274,7 +274,8 @@ Data ftc::test::batchOf(const Program &program, int index) {
       uint32_t bits = philoxBits(program.data, stream, data.size(), t);
       sequence.ids.push_back(bits % program.vocab);
       bool predicted = program.labels == 0 || (program.labels == 1 && (bits >> 20) % 4 != 0) ||
-                       (program.labels == 2 && !isLast);
+                       (program.labels == 2 && !isLast) ||
+                       (program.labels == 4 && t >= length - length / 4); // behind a prompt
       if (t + 1 == length && data.size() == 1)
         predicted = true; // something is
       if (index && program.second == 2)

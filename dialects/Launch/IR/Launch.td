@@ -123,10 +123,11 @@ def Launch_AllocOp : Launch_BufferOp<"alloc", [MemoryEffects<[MemAlloc]>]> {
 def Launch_InputOp : Launch_BufferOp<"input", [MemoryEffects<[MemAlloc]>]> {
   let summary = "A buffer of the arena that the runtime fills before the first launch";
   let description = [{
-    `name` says which: `input_ids`, `targets` (the label of the next token of the segment, or -100),
-    `positions`, `segment_begin`, `segment_end` (`[T]` each, i32; a dead token t has begin t + 1 and
-    end t) and `run` (f32, the fields of `!ft.run` in order). `offset` as for `launch.alloc`; it is
-    live from before the first launch.
+    `name` says which: `input_ids`, `loss_rows`, `targets`, `positions`, `segment_begin`,
+    `segment_end` (`[T]` each, i32; a dead token t has begin t + 1 and end t) and `run` (f32, the
+    fields of `!ft.run` in order). `loss_rows` lists all tokens, in order those that predict, then
+    the others; `targets[i]` is what token `loss_rows[i]` is to predict, the label of the next token
+    of its segment, or -100. `offset` as for `launch.alloc`; it is live from before the first launch.
   }];
   let arguments = (ins StrAttr:$name, OptionalAttr<I64Attr>:$offset);
   let results = (outs Launch_Buffer:$result);
@@ -169,15 +170,23 @@ def Launch_LaunchOp : Launch_Op<"launch", [ParentOneOf<["EntryOp"]>,
     With `batch` k above 1 it stands for k runs of a `map` or `row_reduce` kernel that depend on each other in
     nothing: the operands are k groups, one behind the other, and `grid` is the sum of the groups'.
 
+    With `rows` R the launch is for the tokens that `loss_rows` lists from R on: as many as its grid,
+    or, of a product, as A has rows as stored. From the last one that predicts on they may be left
+    out, all of them (but the first of the list, so that what is written is never undefined), since
+    what they would add is zero and what they would write nobody reads. The runtime knows their number
+    when it fills the inputs. `flops` and `bytes` are those of all.
+
     Buffers that are not the kernel's arguments in number and type (but for a leading `?`), a grid that
-    is not what they have, a batch of another family, and a batch below 1 are errors.
+    is not what they have, a batch of another family, and a batch below 1 are errors. So are `rows` of
+    a family other than `gemm`, `embedding`, `scatter` and `cross_entropy`, of a batch, below 0, behind
+    the end of the list, or in an entry point without the input `targets`.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, StrAttr:$site, I64Attr:$grid,
                        I64Attr:$flops, I64Attr:$bytes, DefaultValuedAttr<I64Attr, "1">:$batch,
-                       Variadic<Launch_Buffer>:$operands);
+                       OptionalAttr<I64Attr>:$rows, Variadic<Launch_Buffer>:$operands);
   let assemblyFormat = [{
     $kernel `site` `(` $site `)` `grid` `(` $grid `)` (`batch` `(` $batch^ `)`)?
-    `cost` `(` $flops `,` $bytes `)` `(` $operands `)` `:` type($operands) attr-dict
+    (`rows` `(` $rows^ `)`)? `cost` `(` $flops `,` $bytes `)` `(` $operands `)` `:` type($operands) attr-dict
   }];
   let extraClassDeclaration = [{
     /// The operands of one run of the batch.
@@ -187,6 +196,8 @@ def Launch_LaunchOp : Launch_Op<"launch", [ParentOneOf<["EntryOp"]>,
     }
     /// The grid of one run of the batch.
     int64_t getGroupGrid(::ftc::launch::KernelOp kernel, int64_t index);
+    /// How many listed tokens a launch with `rows` is for.
+    int64_t getListedRows(::ftc::launch::KernelOp kernel);
   }];
 }
 

@@ -290,6 +290,7 @@ static bool hasRowGrid(Family family) {
   case Family::columns:
   case Family::sign_bits:
   case Family::masked:
+  case Family::scatter:
     return true;
   default:
     return false;
@@ -321,6 +322,33 @@ static FailureOr<std::optional<int64_t>> verifyGroup(LaunchOp op, KernelOp kerne
   return grid;
 }
 
+/// Whether a launch of the family may leave listed rows out.
+static bool mayLeaveRowsOut(Family family) {
+  return family == Family::gemm || family == Family::embedding || family == Family::scatter ||
+         family == Family::cross_entropy;
+}
+
+/// A launch with `rows` has them in the list that the entry point's input is.
+static LogicalResult verifyRows(LaunchOp op, KernelOp kernel) {
+  if (!mayLeaveRowsOut(kernel.getFamily()))
+    return op.emitOpError("leaves rows out, which a kernel of family ")
+           << stringifyFamily(kernel.getFamily())
+           << " cannot; expected gemm, embedding, scatter or cross_entropy";
+  auto entry = op->getParentOfType<EntryOp>();
+  InputOp targets;
+  for (auto input : entry.getBody().front().getOps<InputOp>())
+    if (input.getName() == "targets")
+      targets = input;
+  if (!targets)
+    return op.emitOpError("leaves rows out, but its entry point has no input \"targets\"");
+  int64_t first = *op.getRows(), listed = targets.getType().getNumElements(),
+          count = op.getListedRows(kernel);
+  if (first < 0 || count > listed || first > listed - count)
+    return op.emitOpError("is for ")
+           << count << " rows from " << first << " on of a list of " << listed;
+  return success();
+}
+
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &tables) {
   auto kernel = tables.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
   if (!kernel)
@@ -346,7 +374,14 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &tables) {
   if (batch > 1 && sum != (int64_t)getGrid())
     return emitOpError("has a grid of ")
            << getGrid() << ", but the runs of its batch have " << sum << " in all";
-  return success();
+  return getRows() ? verifyRows(*this, kernel) : success();
+}
+
+int64_t LaunchOp::getListedRows(KernelOp kernel) {
+  if (kernel.getFamily() != Family::gemm)
+    return getGrid();
+  auto type = cast<MemRefType>(getOperands().front().getType());
+  return type.getRank() == 0 ? 1 : type.getDimSize(0);
 }
 
 int64_t LaunchOp::getGroupGrid(KernelOp kernel, int64_t index) {

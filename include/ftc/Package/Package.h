@@ -41,8 +41,16 @@ std::optional<uint64_t> tensorBytes(package::DType dtype,
 std::string typeString(package::DType dtype, const flatbuffers::Vector<int64_t> &shape);
 
 /// The inputs that the runtime knows how to fill: `input_ids`, `targets`, `positions`,
-/// `segment_begin`, `segment_end` (`[tokens]`, i32) and `run` (`[runFields]`, f32).
-enum class InputKind : uint8_t { InputIds, Targets, Positions, SegmentBegin, SegmentEnd, Run };
+/// `segment_begin`, `segment_end`, `loss_rows` (`[tokens]`, i32) and `run` (`[runFields]`, f32).
+enum class InputKind : uint8_t {
+  InputIds,
+  Targets,
+  Positions,
+  SegmentBegin,
+  SegmentEnd,
+  LossRows,
+  Run
+};
 std::optional<InputKind> inputKind(std::string_view name);
 
 /// The layout of the `run` input: the fields of the ft dialect's RunField, in its order.
@@ -68,6 +76,8 @@ uint64_t cpuScratchBytes(const package::Kernel &kernel);
 /// Whether the package is for the target "cuda": its kernels are sources and cubins, not an ELF
 /// image.
 bool isCuda(const package::Package &package);
+/// How many listed tokens a launch with `rows` is for.
+int64_t listedRows(const package::Kernel &kernel, const package::Launch &launch);
 /// The grid of one group of a launch.
 int64_t groupGrid(const package::Launch &launch, uint32_t group);
 /// Blocks of threads that a launch of a CUDA kernel consists of; the launch is verified.

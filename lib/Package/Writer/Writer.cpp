@@ -368,6 +368,8 @@ private:
         launch->kernel = kernels.lookup(launchOp.getKernel());
         launch->site = string(launchOp.getSite());
         launch->grid = launchOp.getGrid();
+        if (launchOp.getRows())
+          launch->rows = *launchOp.getRows();
         launch->flops = launchOp.getFlops();
         launch->bytes = launchOp.getBytes();
         if (failed(

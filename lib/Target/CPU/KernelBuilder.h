@@ -112,6 +112,7 @@ mlir::LogicalResult lowerRowReduce(LoweredKernel &, mlir::ModuleOp, int64_t nati
 mlir::LogicalResult lowerColReduce(LoweredKernel &, mlir::ModuleOp, int64_t nativeLanes);
 mlir::LogicalResult lowerRope(LoweredKernel &, mlir::ModuleOp, int64_t nativeLanes);
 mlir::LogicalResult lowerEmbedding(LoweredKernel &, mlir::ModuleOp, int64_t nativeLanes);
+mlir::LogicalResult lowerScatter(LoweredKernel &, mlir::ModuleOp, int64_t nativeLanes);
 mlir::LogicalResult lowerEmbeddingGrad(LoweredKernel &, mlir::ModuleOp, int64_t nativeLanes);
 mlir::LogicalResult lowerColumns(LoweredKernel &, mlir::ModuleOp, int64_t nativeLanes);
 mlir::LogicalResult lowerSignBits(LoweredKernel &, mlir::ModuleOp, int64_t nativeLanes);

@@ -47,6 +47,8 @@ static LowerFn getLowering(Family family) {
     return lowerSignBits;
   case Family::masked:
     return lowerMasked;
+  case Family::scatter:
+    return lowerScatter;
   }
   llvm_unreachable("a family without a case");
 }

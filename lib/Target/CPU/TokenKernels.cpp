@@ -1,4 +1,4 @@
-//===- TokenKernels.cpp - col_reduce, rope, embedding, embedding_grad -----===//
+//===- TokenKernels.cpp - col_reduce, rope, lookups and scatters ----------===//
 // Kernels that walk over tokens.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
@@ -172,6 +172,27 @@ LogicalResult cpu::lowerEmbedding(LoweredKernel &lowered, ModuleOp module, int64
     Value id = kb.loadIndex(kb.view(0), {row});
     kb.forColumns(kb.columns(width), [&](Value column, int64_t lanes) {
       kb.store(kb.load(kb.view(1), {id, column}, lanes), kb.view(2), {row, column});
+    });
+  });
+  kb.finish();
+  lowered.itemNanoseconds = width * 0.3;
+  return success();
+}
+
+LogicalResult cpu::lowerScatter(LoweredKernel &lowered, ModuleOp module, int64_t nativeLanes) {
+  KernelOp kernel = lowered.kernel;
+  if (failed(expectArgs(kernel, 3, "rows, values, out")) ||
+      failed(expectArg(kernel, 0, "rows", "i32", {kGrid})) ||
+      failed(expectArg(kernel, 1, "values", "float", {kGrid, -1})))
+    return failure();
+  int64_t width = kernel.getArg(1).getType().getDimSize(1);
+  if (failed(expectArg(kernel, 2, "out", "float", {-1, width}, true)))
+    return failure();
+  KernelBuilder kb(lowered, module, nativeLanes);
+  kb.forEach(kb.lo, kb.hi, 1, [&](Value item) {
+    Value row = kb.loadIndex(kb.view(0), {item});
+    kb.forColumns(kb.columns(width), [&](Value column, int64_t lanes) {
+      kb.store(kb.load(kb.view(1), {item, column}, lanes), kb.view(2), {row, column});
     });
   });
   kb.finish();

@@ -89,6 +89,7 @@ private:
   // TokenKernels.cpp
   mlir::LogicalResult printRope();
   mlir::LogicalResult printEmbedding();
+  mlir::LogicalResult printScatter();
   mlir::LogicalResult printEmbeddingGrad();
   mlir::LogicalResult printCrossEntropy();
 

@@ -197,6 +197,8 @@ LogicalResult FamilyPrinter::printFamily() {
     return printRope();
   case Family::embedding:
     return printEmbedding();
+  case Family::scatter:
+    return printScatter();
   case Family::embedding_grad:
     return printEmbeddingGrad();
   case Family::cross_entropy:

@@ -162,7 +162,7 @@ private:
         "\n//===-- Products -----------------------------------------------------------===//\n"
         "\nnamespace {\nconst ftc::cuda::Product products[] = {\n"
         "    // m, n, k, A and B transposed, leading dimensions, types, scale, adds to C,\n"
-        "    // no bias, alignment\n";
+        "    // no bias, alignment, whether it also runs on some of A's rows\n";
     for (auto &[name, index] : productNumbers) {
       auto kernel = symbols.lookup<KernelOp>(name);
       MemRefType a = kernel.getArg(0).getType(), b = kernel.getArg(1).getType(),
@@ -176,12 +176,12 @@ private:
       auto boolean = [](bool value) { return value ? "true" : "false"; };
       products += llvm::formatv(
           "    {{{0}, {1}, {2}, {3}, {4}, {5}, {6}, {7},\n     {8}, {9}, {10}, {11}, {12}, "
-          "nullptr, {13}}, // {14}: {15}\n",
+          "nullptr, {13}{14}}, // {15}: {16}\n",
           c.getDimSize(0), c.getDimSize(1), a.getDimSize(transposeA ? 0 : 1), boolean(transposeA),
           boolean(transposeB), leading(a), leading(b), leading(c), type(a), type(b), type(c),
           floatLiteral(static_cast<float>(kernel.getFloatParam("scale", 1.0))),
           boolean(kernel.getArg(2).getAccess() == Access::readwrite), alignments.lookup(name),
-          index, name);
+          listed.contains(name) ? ", true" : "", index, name);
     }
     products += "};\n} // namespace\n";
   }
@@ -273,10 +273,13 @@ private:
   }
 
   static FailureOr<std::string> portName(InputOp input) {
-    static const std::pair<StringRef, StringRef> names[] = {
-        {"input_ids", "inputIds"},     {"targets", "targets"},
-        {"positions", "positions"},    {"segment_begin", "segmentBegin"},
-        {"segment_end", "segmentEnd"}, {"run", "run"}};
+    static const std::pair<StringRef, StringRef> names[] = {{"input_ids", "inputIds"},
+                                                            {"targets", "targets"},
+                                                            {"positions", "positions"},
+                                                            {"segment_begin", "segmentBegin"},
+                                                            {"segment_end", "segmentEnd"},
+                                                            {"loss_rows", "lossRows"},
+                                                            {"run", "run"}};
     for (auto [name, port] : names)
       if (input.getName() == name)
         return port.str();
@@ -338,7 +341,14 @@ private:
              "                    s.items(" + number + "), s.batchTables.firstBlock(" + number +
              "), s.batchTables.count(" + number + ")));\n";
     }
-    int64_t grid = launch.getGrid(), blocks = (grid + items - 1) / items;
+    std::string grid = std::to_string(launch.getGrid()),
+                blocks = std::to_string((launch.getGrid() + items - 1) / items), condition;
+    if (launch.getRows()) {
+      condition = listedRows(launch, kernel);
+      grid = "rows";
+      blocks = items == 1 ? grid
+                          : "(rows + " + std::to_string(items - 1) + ") / " + std::to_string(items);
+    }
     std::vector<std::string> arguments;
     for (Value operand : launch.getOperands()) {
       FailureOr<std::string> text = address(operand);
@@ -346,13 +356,25 @@ private:
         return failure();
       arguments.push_back(*text);
     }
-    arguments.push_back(std::to_string(grid));
-    return "  s.note(FTC_LAUNCH(" + head + std::to_string(blocks) + shape +
+    arguments.push_back(grid);
+    return condition + "  s.note(FTC_LAUNCH(" + head + blocks + shape +
            wrapped(std::string(20, ' '), arguments, "));\n", 20);
   }
 
+  /// The head of a launch that does nothing where there are no rows to do.
+  static std::string listedRows(LaunchOp launch, KernelOp kernel) {
+    return "  if (const long long rows = s.listed(" + std::to_string(*launch.getRows()) + ", " +
+           std::to_string(launch.getListedRows(kernel)) + "))\n  ";
+  }
+
   FailureOr<std::string> printProduct(LaunchOp launch, KernelOp kernel) {
-    std::string line = "  s.note(s.products.run(" + std::to_string(productIndex(kernel)) + ", ";
+    std::string line, last = "s.stream";
+    if (launch.getRows()) {
+      line = listedRows(launch, kernel);
+      last += ", rows";
+      listed.insert(kernel.getSymName());
+    }
+    line += "  s.note(s.products.run(" + std::to_string(productIndex(kernel)) + ", ";
     uint64_t bits = 256;
     for (Value operand : launch.getOperands()) {
       FailureOr<std::string> text = address(operand);
@@ -365,7 +387,7 @@ private:
     // The largest power of two that divides all addresses, as the library wants to know it.
     int64_t &alignment = alignments.try_emplace(kernel.getSymName(), 256).first->second;
     alignment = std::min<int64_t>(alignment, static_cast<int64_t>(bits & -bits));
-    return line + "s.stream)); // " + kernel.getSymName().str() + "\n";
+    return line + last + ")); // " + kernel.getSymName().str() + "\n";
   }
 
   FailureOr<int64_t> addBatch(LaunchOp launch, KernelOp kernel, int64_t items) {
@@ -418,6 +440,7 @@ private:
   int64_t tensorCount = 0, tableCount = 0, batchCount = 0;
   llvm::MapVector<StringRef, int> productNumbers;
   llvm::StringMap<int64_t> alignments;
+  llvm::StringSet<> listed; ///< products that run on some of the rows
 };
 } // namespace
 

@@ -1,5 +1,5 @@
 //===- TokenKernels.cpp - families over tokens as CUDA C++ ----------------===//
-// rope, embedding, embedding_grad and cross_entropy.
+// rope, embedding, scatter, embedding_grad and cross_entropy.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "FamilyPrinter.h"
@@ -52,6 +52,21 @@ LogicalResult FamilyPrinter::printEmbedding() {
   nameArguments({"ids", "table", "out"});
   printed.threads = 128;
   setCall("embedding", {number(printed.threads), number(size(1, 1))}, "block, grid", names);
+  return success();
+}
+
+LogicalResult FamilyPrinter::printScatter() {
+  printed.header = "Embedding.h";
+  if (failed(expect({{"rows", "i32", {grid}},
+                     {"values", "float", {grid, any}},
+                     {"out", "float", {any, any}, true}})))
+    return failure();
+  if (size(1, 1) != size(2, 1))
+    return kernel.emitOpError("scatters rows of ")
+           << size(1, 1) << " columns into rows of " << size(2, 1);
+  nameArguments({"rows", "values", "out"});
+  printed.threads = 128;
+  setCall("scatter", {number(printed.threads), number(size(1, 1))}, "block, grid", names);
   return success();
 }
 

@@ -421,3 +421,60 @@ launch.entry @update {
   // expected-error @+1 {{'launch.launch' op has a batch of a kernel of family gemm; expected map or row_reduce}}
   launch.launch @k site("s") grid(2) batch(2) cost(0, 0) (%x, %x, %y, %x, %x, %y) : memref<2x2xf32>, memref<2x2xf32>, memref<2x2xf32>, memref<2x2xf32>, memref<2x2xf32>, memref<2x2xf32>
 }
+
+// -----
+
+launch.kernel @k map [#launch.arg<write element memref<?xf32>>] {
+  %c = arith.constant 0.0 : f32
+  launch.yield %c : f32
+}
+launch.entry @e {
+  %targets = launch.input "targets" : memref<4xi32>
+  %x = launch.alloc "x" : memref<4xf32>
+  // expected-error @+1 {{'launch.launch' op leaves rows out, which a kernel of family map cannot; expected gemm, embedding, scatter or cross_entropy}}
+  launch.launch @k site("s") grid(4) rows(0) cost(0, 0) (%x) : memref<4xf32>
+}
+
+// -----
+
+launch.kernel @k scatter [#launch.arg<read row memref<?xi32>>, #launch.arg<read element memref<?x2xf32>>, #launch.arg<readwrite whole memref<4x2xf32>>]
+launch.entry @e {
+  %r = launch.input "loss_rows" : memref<4xi32>
+  %x = launch.alloc "x" : memref<4x2xf32>
+  %y = launch.alloc "y" : memref<4x2xf32>
+  // expected-error @+1 {{'launch.launch' op leaves rows out, but its entry point has no input "targets"}}
+  launch.launch @k site("s") grid(4) rows(0) cost(0, 0) (%r, %x, %y) : memref<4xi32>, memref<4x2xf32>, memref<4x2xf32>
+}
+
+// -----
+
+launch.kernel @k scatter [#launch.arg<read row memref<?xi32>>, #launch.arg<read element memref<?x2xf32>>, #launch.arg<readwrite whole memref<4x2xf32>>]
+launch.entry @e {
+  %t = launch.input "targets" : memref<4xi32>
+  %x = launch.alloc "x" : memref<4x2xf32>
+  %y = launch.alloc "y" : memref<4x2xf32>
+  // expected-error @+1 {{'launch.launch' op is for 4 rows from 1 on of a list of 4}}
+  launch.launch @k site("s") grid(4) rows(1) cost(0, 0) (%t, %x, %y) : memref<4xi32>, memref<4x2xf32>, memref<4x2xf32>
+}
+
+// -----
+
+launch.kernel @k gemm [#launch.arg<read whole memref<6x2xf32>>, #launch.arg<read whole memref<6x2xf32>>, #launch.arg<write whole memref<2x2xf32>>] params {transpose_a = true}
+launch.entry @e {
+  %t = launch.input "targets" : memref<4xi32>
+  %x = launch.alloc "x" : memref<6x2xf32>
+  %y = launch.alloc "y" : memref<2x2xf32>
+  // expected-error @+1 {{'launch.launch' op is for 6 rows from 0 on of a list of 4}}
+  launch.launch @k site("s") grid(1) rows(0) cost(0, 0) (%x, %x, %y) : memref<6x2xf32>, memref<6x2xf32>, memref<2x2xf32>
+}
+
+// -----
+
+launch.kernel @k scatter [#launch.arg<read row memref<?xi32>>, #launch.arg<read element memref<?x2xf32>>, #launch.arg<readwrite whole memref<4x2xf32>>]
+launch.entry @e {
+  %t = launch.input "targets" : memref<4xi32>
+  %x = launch.alloc "x" : memref<4x2xf32>
+  %y = launch.alloc "y" : memref<4x2xf32>
+  // expected-error @+1 {{'launch.launch' op is for 4 rows from -1 on of a list of 4}}
+  launch.launch @k site("s") grid(4) rows(-1) cost(0, 0) (%t, %x, %y) : memref<4xi32>, memref<4x2xf32>, memref<4x2xf32>
+}

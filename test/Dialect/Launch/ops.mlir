@@ -111,6 +111,7 @@ launch.kernel @gemm gemm [#launch.arg<read whole memref<4x8xf32>>,
 // CHECK: launch.kernel @attention_grad_query attention_grad_query
 // CHECK: launch.kernel @attention_grad_key_value attention_grad_key_value
 // CHECK: launch.kernel @cross_entropy cross_entropy
+// CHECK: launch.kernel @scatter scatter
 launch.kernel @rope rope [#launch.arg<readwrite element memref<?x8xf32>>]
 launch.kernel @embedding embedding [#launch.arg<write element memref<?x8xf32>>]
 launch.kernel @embedding_grad embedding_grad [#launch.arg<write whole memref<9x8xf32>>]
@@ -119,6 +120,8 @@ launch.kernel @attention_delta attention_delta [#launch.arg<write element memref
 launch.kernel @attention_grad_query attention_grad_query [#launch.arg<write whole memref<4x8xf32>>]
 launch.kernel @attention_grad_key_value attention_grad_key_value [#launch.arg<write whole memref<4x8xf32>>]
 launch.kernel @cross_entropy cross_entropy [#launch.arg<readwrite element memref<?x9xf32>>]
+launch.kernel @scatter scatter [#launch.arg<read row memref<?xi32>>, #launch.arg<read element memref<?x8xf32>>,
+                                #launch.arg<readwrite whole memref<4x8xf32>>]
 
 //===-- Entry points ------------------------------------------------------===//
 
@@ -158,6 +161,23 @@ launch.entry @reduce {
   // CHECK: launch.launch @sum_rows site("s") grid(8) cost(32, 176) (%x, %r, %y) : memref<4x8xf32>, memref<4xf32>, memref<8xf32>
   launch.launch @sum_rows site("s") grid(8) cost(32, 176) (%x, %r, %y)
     : memref<4x8xf32>, memref<4xf32>, memref<8xf32>
+}
+
+// For two tokens of the list, from the second on; a product for as many as A has rows.
+// CHECK-LABEL: launch.entry @listed {
+launch.entry @listed {
+  %rows = launch.input "loss_rows" : memref<4xi32>
+  %targets = launch.input "targets" : memref<4xi32>
+  %some = launch.view %rows[1] : memref<4xi32> -> memref<2xi32>
+  %x = launch.alloc "x" : memref<2x8xf32>
+  %y = launch.alloc "y" : memref<4x8xf32>
+  %w = launch.alloc "w" : memref<8x8xf32>
+  // CHECK: launch.launch @scatter site("s") grid(2) rows(1) cost(0, 64) (%view, %x, %y) : memref<2xi32>, memref<2x8xf32>, memref<4x8xf32>
+  launch.launch @scatter site("s") grid(2) rows(1) cost(0, 64) (%some, %x, %y)
+    : memref<2xi32>, memref<2x8xf32>, memref<4x8xf32>
+  // CHECK: launch.launch @gemm site("s") grid(1) rows(0) cost(64, 64) (%y, %w, %y)
+  launch.launch @gemm site("s") grid(1) rows(0) cost(64, 64) (%y, %w, %y)
+    : memref<4x8xf32>, memref<8x8xf32>, memref<4x8xf32>
 }
 
 // With offsets: planned.

@@ -100,9 +100,14 @@ launch.kernel @turn rope [#launch.arg<readwrite element memref<?x32xbf16>>, #lau
 launch.kernel @lookup embedding [#launch.arg<read row memref<?xi32>>, #launch.arg<read whole memref<96x32xf16>>,
     #launch.arg<write element memref<?x32xbf16>>]
 
-// CHECK-LABEL: FTC_KERNEL(scatter,
+// CHECK-LABEL: FTC_KERNEL(put,
+// CHECK:       ftc::scatter<128, 32>(block, grid, rows, values, out);
+launch.kernel @put scatter [#launch.arg<read row memref<?xi32>>, #launch.arg<read element memref<?x32xf32>>,
+    #launch.arg<readwrite whole memref<96x32xbf16>>]
+
+// CHECK-LABEL: FTC_KERNEL(add,
 // CHECK:       ftc::embeddingGrad<32, 64, 32, 96, true>(block, ids, grad, out);
-launch.kernel @scatter embedding_grad [#launch.arg<read whole memref<64xi32>>, #launch.arg<read whole memref<64x32xbf16>>,
+launch.kernel @add embedding_grad [#launch.arg<read whole memref<64xi32>>, #launch.arg<read whole memref<64x32xbf16>>,
     #launch.arg<readwrite whole memref<96x32xf32>>]
 
 // CHECK-LABEL: FTC_KERNEL(loss, 512,

@@ -58,11 +58,20 @@ template <class T> std::vector<T> numbers(const std::vector<char> &bytes) {
   return values;
 }
 
-/// A batch of rows, each a segment: `ids` and `labels` as int64 [rows, length].
+/// A batch of rows, each a segment: `ids` and `labels` as int64 [rows, length]. What is left of the
+/// step is dead.
 struct Batch {
   Batch(const std::vector<int64_t> &inputs, const std::vector<int64_t> &labels, int length) {
     ids.assign(inputs.begin(), inputs.end());
+    ids.resize(FTC_STEP_TOKENS);
     for (int t = 0; t < FTC_STEP_TOKENS; ++t) {
+      if (t >= static_cast<int>(inputs.size())) {
+        targets.push_back(-100);
+        positions.push_back(0);
+        begin.push_back(t + 1);
+        end.push_back(t);
+        continue;
+      }
       int first = t / length * length;
       bool last = t + 1 == first + length;
       targets.push_back(last ? -100 : static_cast<int32_t>(labels[static_cast<size_t>(t) + 1]));

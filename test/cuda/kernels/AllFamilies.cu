@@ -146,6 +146,9 @@ FTC_KERNEL(embedding_bf16, 256, const int *ids, const bf16 *table, bf16 *out, lo
 FTC_KERNEL(embedding_f16_f32, 256, const int *ids, const f16 *table, float *out, long long grid) {
   ftc::embedding<256, 4096>(blockIdx.x, grid, ids, table, out);
 }
+FTC_KERNEL(scatter_bf16, 128, const int *rows, const bf16 *values, bf16 *out, long long grid) {
+  ftc::scatter<128, 4096>(blockIdx.x, grid, rows, values, out);
+}
 FTC_KERNEL(embedding_grad_f32, 64, const int *ids, const float *grad, float *out) {
   ftc::embeddingGrad<64, 8192, 4096, 128256, false>(blockIdx.x, ids, grad, out);
 }

@@ -43,6 +43,12 @@ FTC_KERNEL(embedding_f16, 32, const int *ids, const f16 *table, float *out, long
 FTC_KERNEL(embedding_odd, 32, const int *ids, const float *table, bf16 *out, long long grid) {
   ftc::embedding<32, 33>(blockIdx.x, grid, ids, table, out);
 }
+FTC_KERNEL(scatter_bf16, 32, const int *rows, const bf16 *values, bf16 *out, long long grid) {
+  ftc::scatter<32, 520>(blockIdx.x, grid, rows, values, out);
+}
+FTC_KERNEL(scatter_odd, 32, const int *rows, const float *values, float *out, long long grid) {
+  ftc::scatter<32, 33>(blockIdx.x, grid, rows, values, out);
+}
 FTC_KERNEL(embedding_grad_f32, 32, const int *ids, const float *grad, float *out) {
   ftc::embeddingGrad<32, 77, 72, 9, false>(blockIdx.x, ids, grad, out);
 }
@@ -166,6 +172,36 @@ TEST_P(TokenKernels, Embedding) {
   });
   checkLookup<float, bf16, 33>([](long long blocks, auto... args) {
     return FTC_LAUNCH(embedding_odd, blocks, 32, 0, nullptr, args...);
+  });
+}
+
+// Rows that are not listed keep what they hold.
+template <typename T, int Columns, typename Launch> void checkScatter(Launch launch) {
+  const int rows = 9, listed = 5;
+  for (int offset : {0, 1}) {
+    Memory<T> values(listed * Columns, offset), out(rows * Columns, offset);
+    Memory<int> targets(listed);
+    values.fill(1);
+    out.fill(2);
+    std::vector<double> want;
+    for (int i = 0; i < rows * Columns; ++i)
+      want.push_back(out[i]);
+    for (int row = 0; row < listed; ++row) {
+      targets.set(row, row * 2 % rows);
+      for (int j = 0; j < Columns; ++j)
+        want[size_t(row * 2 % rows * Columns + j)] = values[row * Columns + j];
+    }
+    FTC_EXPECT_RUNS(launch(listed, targets.data(), values.data(), out.data(), (long long)listed));
+    expectNear(out, want, "scattered rows", 0, 0);
+  }
+}
+
+TEST_P(TokenKernels, Scatter) {
+  checkScatter<bf16, 520>([](long long blocks, auto... args) {
+    return FTC_LAUNCH(scatter_bf16, blocks, 32, 0, nullptr, args...);
+  });
+  checkScatter<float, 33>([](long long blocks, auto... args) {
+    return FTC_LAUNCH(scatter_odd, blocks, 32, 0, nullptr, args...);
   });
 }
 

@@ -214,6 +214,66 @@ TEST(LaunchInterpreter, TargetsAreTheNextLabelsOfTheSegment) {
                                           segments(5, {0, 3, 4}), vector({0})};
   launch::Buffers inputs = launch::makeInputs(arguments);
   EXPECT_EQ(inputs["targets"].data, (std::vector<double>{11, 12, -100, -100, -100}));
+  EXPECT_EQ(inputs["loss_rows"].data, (std::vector<double>{0, 1, 2, 3, 4}));
   EXPECT_EQ(inputs["segment_end"].data, (std::vector<double>{3, 3, 3, 4, 4}));
   EXPECT_EQ(inputs["positions"].data, (std::vector<double>{0, 1, 2, 0, 0}));
+}
+
+TEST(LaunchInterpreter, RowsThatPredictStandFirst) {
+  std::vector<ft::HostValue> arguments = {vector({1, 2, 3, 4, 5, 6}),
+                                          vector({10, -100, 12, 13, -100, 15}),
+                                          segments(6, {0, 3, 6}), vector({0})};
+  launch::Buffers inputs = launch::makeInputs(arguments);
+  EXPECT_EQ(inputs["loss_rows"].data, (std::vector<double>{1, 4, 0, 2, 3, 5}));
+  EXPECT_EQ(inputs["targets"].data, (std::vector<double>{12, 15, -100, -100, -100, -100}));
+}
+
+// As few rows as may be: those that predict, one where none does. What is left out keeps its value.
+TEST(LaunchInterpreter, LeavesOutRowsThatPredictNothing) {
+  Program program(R"mlir(
+launch.kernel @put scatter [#launch.arg<read row memref<?xi32>>, #launch.arg<read element memref<?x1xf32>>,
+  #launch.arg<readwrite whole memref<4x1xf32>>]
+launch.kernel @dot gemm [#launch.arg<read whole memref<2x1xf32>>, #launch.arg<read whole memref<2x1xf32>>,
+  #launch.arg<readwrite whole memref<1x1xf32>>] params {transpose_a = true}
+launch.entry @e {
+  %rows = launch.input "loss_rows" : memref<4xi32>
+  %targets = launch.input "targets" : memref<4xi32>
+  %x = launch.input "x" : memref<2x1xf32>
+  %y = launch.input "y" : memref<4x1xf32>
+  %z = launch.input "z" : memref<1x1xf32>
+  %first = launch.view %rows[0] : memref<4xi32> -> memref<2xi32>
+  %second = launch.view %rows[2] : memref<4xi32> -> memref<2xi32>
+  launch.launch @put site("s") grid(2) rows(0) cost(0, 0) (%first, %x, %y) : memref<2xi32>, memref<2x1xf32>, memref<4x1xf32>
+  launch.launch @dot site("s") grid(1) rows(0) cost(0, 0) (%x, %x, %z) : memref<2x1xf32>, memref<2x1xf32>, memref<1x1xf32>
+  launch.launch @put site("s") grid(2) rows(2) cost(0, 0) (%second, %x, %y) : memref<2xi32>, memref<2x1xf32>, memref<4x1xf32>
+  launch.launch @dot site("s") grid(1) rows(2) cost(0, 0) (%x, %x, %z) : memref<2x1xf32>, memref<2x1xf32>, memref<1x1xf32>
+  launch.output "y", %y : memref<4x1xf32>
+  launch.output "z", %z : memref<1x1xf32>
+}
+)mlir");
+  auto entry = program.module->lookupSymbol<launch::EntryOp>("e");
+  ASSERT_TRUE(entry);
+  struct {
+    int predicting;
+    std::vector<double> y;
+    double z;
+  } cases[] = {{0, {9, 9, 9, 3}, 100 + 9},
+               {1, {9, 9, 9, 3}, 100 + 9},
+               {2, {9, 9, 5, 3}, 100 + 9 + 25},
+               {3, {9, 3, 5, 3}, 100 + 9 + 25 + 9},
+               {4, {5, 3, 5, 3}, 100 + 2 * (9 + 25)}};
+  for (const auto &one : cases) {
+    std::vector<double> targets(4, -100);
+    std::fill_n(targets.begin(), one.predicting, 7);
+    launch::Buffers inputs = {{"loss_rows", vector({3, 2, 1, 0})},
+                              {"targets", vector(targets)},
+                              {"x", {{2, 1}, {3, 5}}},
+                              {"y", {{4, 1}, {9, 9, 9, 9}}},
+                              {"z", {{1, 1}, {100}}}};
+    ft::State state;
+    auto outputs = launch::runEntry(*program.module, entry, inputs, state);
+    ASSERT_TRUE(succeeded(outputs)) << program.context.takeDiagnostics();
+    EXPECT_EQ((*outputs)["y"].data, one.y) << one.predicting;
+    EXPECT_EQ((*outputs)["z"].data[0], one.z) << one.predicting;
+  }
 }

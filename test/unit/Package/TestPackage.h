@@ -240,12 +240,13 @@ inline void toyEntry(PackageMaker &maker, const std::string &name) {
   if (takesBatch) {
     Operand ids = maker.input(entry, "input_ids", DType::i32, {t});
     Operand targets = maker.input(entry, "targets", DType::i32, {t});
+    Operand listed = maker.input(entry, "loss_rows", DType::i32, {t});
     Operand loss = maker.output(entry, "loss");
     Operand rows = maker.buffer(entry, t * n * 4), y = maker.buffer(entry, t * 4);
     Operand residual = maker.buffer(entry, t * 4), terms = maker.buffer(entry, t * 4);
     maker.launch(entry, Embed, t, {ids, maker.place("table"), rows}, 0, t * n * 8);
     maker.launch(entry, Product, 1, {rows, maker.place("w"), y}, 2 * t * n, t * n * 4);
-    maker.launch(entry, Residual, t, {y, targets, run, residual, terms}, 4 * t, t * 16);
+    maker.launch(entry, Residual, t, {y, targets, listed, run, residual, terms}, 4 * t, t * 20);
     maker.launch(entry, Sum, 1, {terms, loss}, t, t * 4);
     entry.boundary = static_cast<uint32_t>(entry.launches.size());
     if (gradients) {
@@ -293,7 +294,9 @@ inline PackageMaker toyPackage(const std::vector<uint8_t> &code, DType tableType
   maker.kernel(tableType == DType::bf16 ? "embed_bf16" : "embed",
                {read(DType::i32), read(tableType), write});
   maker.gemm("product", t, 1, n, false, true, false);
-  maker.kernel("residual", {read(DType::f32), read(DType::i32), read(DType::f32), write, write}, 4);
+  maker.kernel(
+      "residual",
+      {read(DType::f32), read(DType::i32), read(DType::i32), read(DType::f32), write, write}, 4);
   maker.kernel("sum", {read(DType::f32), write});
   maker.gemm("gradient", 1, n, t, true, false, true);
   maker.gemm("fresh_gradient", 1, n, t, true, false, false);

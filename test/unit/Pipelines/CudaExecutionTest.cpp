@@ -7,11 +7,9 @@
 
 #include <cstdlib>
 
-static std::vector<Case> cudaCases() {
+static std::vector<Case> onCuda(std::vector<Case> cases) {
   // Before the first library is loaded; what the caller says goes first.
   ::setenv("FTC_CUDA_LIBRARY_PATH", FTC_STANDINS, /*overwrite=*/0);
-  std::vector<Case> cases = allCases();
-  cases.insert(cases.end(), bf16Cases().begin(), bf16Cases().end());
   for (Case &one : cases) {
     one.target = "cuda";
     one.name += "_on_cuda";
@@ -19,5 +17,23 @@ static std::vector<Case> cudaCases() {
   return cases;
 }
 
+static std::vector<Case> cudaCases() {
+  std::vector<Case> cases = allCases();
+  cases.insert(cases.end(), bf16Cases().begin(), bf16Cases().end());
+  return onCuda(cases);
+}
+
+static std::vector<Case> cudaLossCases() {
+  std::vector<Case> cases = lossCases();
+  for (const Case &one : lossCases()) {
+    cases.push_back(one);
+    cases.back().name += "_bf16";
+    cases.back().train += R"(, "bf16": true)";
+  }
+  return onCuda(cases);
+}
+
 INSTANTIATE_TEST_SUITE_P(Cuda, Execution, ::testing::ValuesIn(cudaCases()),
+                         [](const auto &info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(Cuda, LossRows, ::testing::ValuesIn(cudaLossCases()),
                          [](const auto &info) { return std::string(info.param.name); });

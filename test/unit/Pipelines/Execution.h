@@ -62,6 +62,68 @@ protected:
 };
 } // namespace
 
+namespace {
+/// Programs of several chunks of logits, by how many tokens predict something.
+class LossRows : public Execution {};
+
+/// The first `items` tokens, over all segments, predict; labels[0] of a segment is nobody's.
+Data withItems(Data data, int64_t items) {
+  for (Sequence &sequence : data)
+    for (size_t t = 0; t < sequence.labels.size(); ++t)
+      sequence.labels[t] = t > 0 && items-- > 0 ? sequence.ids[t] : -100;
+  return data;
+}
+
+/// A frozen and a trained head; 137 of 150 tokens can predict, in chunks of 64 rows.
+std::vector<Case> lossCases() {
+  const char *model = R"("vocab_size": 70, "num_hidden_layers": 1)",
+             *train = R"("per_device_train_batch_size": 1, "max_length": 150)";
+  Case frozen = {"frozen_head",
+                 model,
+                 R"("r": 4, "lora_alpha": 8, "target_modules": ["v_proj", "down_proj"])",
+                 train,
+                 {70, 3, 67}};
+  Case trained = {"trained_head", model, std::nullopt, train, {70, 3, 67}};
+  frozen.logitsBytes = trained.logitsBytes = 1;
+  return {frozen, trained};
+}
+} // namespace
+
+TEST_P(LossRows, OfEveryNumber) {
+  const Data all = withItems(first, INT64_MAX);
+  ASSERT_EQ(itemsOf(all), 137);
+  for (int64_t items : {0, 1, 63, 64, 65, 128, 129, 137}) {
+    SCOPED_TRACE(items);
+    // Whatever the arena holds of a step with more rows is not read.
+    BatchArrays before(oracle, all, GetParam().layout);
+    native->write(start);
+    native->run("gradients", &before, makeStep(137));
+    native->write(start);
+    Reference reference(oracle, start, runs());
+    Data data = withItems(first, items);
+    ASSERT_EQ(itemsOf(data), items);
+    ftc_run step = makeStep(items ? double(items) : 1.0);
+    expectSame("state behind evaluate", "evaluate", data, step, reference);
+    expectSame("gradients", "gradients", data, step, reference);
+  }
+}
+
+// Which tokens predict is told by the labels alone, wherever they stand.
+TEST_P(LossRows, AreTheSameWithThreads) {
+  Data data = second;
+  for (Sequence &sequence : data)
+    for (size_t t = 0; t < sequence.labels.size(); ++t)
+      if (t % 4 != 3)
+        sequence.labels[t] = -100;
+  Native many(package.get(), start, /*threads=*/3);
+  BatchArrays batch(oracle, data, GetParam().layout);
+  ftc_result one = native->run("train_step", &batch, makeStep(itemsOf(data))),
+             three = many.run("train_step", &batch, makeStep(itemsOf(data)));
+  EXPECT_EQ(one.loss, three.loss);
+  EXPECT_EQ(one.grad_norm, three.grad_norm);
+  EXPECT_EQ(native->bytes(), many.bytes());
+}
+
 TEST_P(Execution, StateArrivesAndTablesAreTheInterpreters) { expectEqual(native->read(), start); }
 
 TEST_P(Execution, EvaluateAndGradients) {

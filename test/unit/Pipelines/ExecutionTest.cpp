@@ -8,3 +8,5 @@ INSTANTIATE_TEST_SUITE_P(Cases, Execution, ::testing::ValuesIn(allCases()),
                          [](const auto &info) { return std::string(info.param.name); });
 INSTANTIATE_TEST_SUITE_P(Bf16, Execution, ::testing::ValuesIn(bf16Cases()),
                          [](const auto &info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(Cases, LossRows, ::testing::ValuesIn(lossCases()),
+                         [](const auto &info) { return std::string(info.param.name); });

@@ -68,10 +68,26 @@ protected:
     for (int64_t t = used; t < tokens; ++t) {
       EXPECT_EQ(inputs.segmentBegin()[t], t + 1);
       EXPECT_EQ(inputs.segmentEnd()[t], t);
-      EXPECT_EQ(inputs.targets()[t], -100);
+      EXPECT_EQ(targets()[t], -100);
       EXPECT_EQ(inputs.ids()[t], 0);
       EXPECT_EQ(inputs.positions()[t], 0);
     }
+  }
+  /// What each token predicts, from the list: those with a target first, each token once.
+  std::vector<int32_t> targets() {
+    std::vector<int32_t> result(tokens, -1);
+    for (int64_t i = 0; i < tokens; ++i) {
+      int32_t token = inputs.lossRows()[i], target = inputs.targets()[i];
+      EXPECT_EQ(target != -100, i < inputs.items()) << i;
+      EXPECT_TRUE(i == 0 || i >= inputs.items() || token > inputs.lossRows()[i - 1]) << i;
+      if (token < 0 || token >= tokens) {
+        ADD_FAILURE() << "row " << token;
+        continue;
+      }
+      EXPECT_EQ(result[token], -1) << token << " is listed twice";
+      result[token] = target;
+    }
+    return result;
   }
   void expect(const int32_t *actual, const std::vector<int32_t> &expected) {
     EXPECT_EQ(std::vector<int32_t>(actual, actual + expected.size()), expected);
@@ -89,8 +105,19 @@ TEST_F(Inputs, OneSegment) {
   expectSegments({0, 7});
   expect(inputs.ids(), {5, 6, 7, 8, 9, 1, 2});
   expect(inputs.positions(), {0, 1, 2, 3, 4, 5, 6});
-  expect(inputs.targets(), {16, -100, 18, 19, 11, 12, -100});
+  expect(targets().data(), {16, -100, 18, 19, 11, 12, -100});
   EXPECT_EQ(inputs.items(), 5);
+}
+
+TEST_F(Inputs, RowsThatPredictStandFirst) {
+  ASSERT_TRUE(inputs.fill(packed().view()));
+  expect(inputs.lossRows(), {0, 2, 3, 4, 5});
+  expect(inputs.targets(), {16, 18, 19, 11, 12, -100, -100});
+  TestBatch batch = packed();
+  batch.labels.assign(batch.labels.size(), -100);
+  ASSERT_TRUE(inputs.fill(batch.view()));
+  EXPECT_EQ(inputs.items(), 0);
+  expect(targets().data(), std::vector<int32_t>(tokens, -100));
 }
 
 TEST_F(Inputs, CumulativeLengths) {
@@ -99,7 +126,7 @@ TEST_F(Inputs, CumulativeLengths) {
   ASSERT_TRUE(inputs.fill(batch.view()));
   expectSegments({0, 2, 3, 7});
   expect(inputs.positions(), {0, 1, 0, 0, 1, 2, 3});
-  expect(inputs.targets(), {16, -100, -100, 19, 11, 12, -100});
+  expect(targets().data(), {16, -100, -100, 19, 11, 12, -100});
   EXPECT_EQ(inputs.items(), 4);
 }
 
@@ -109,7 +136,7 @@ TEST_F(Inputs, SegmentsByPositions) {
   ASSERT_TRUE(inputs.fill(batch.view()));
   expectSegments({0, 3, 6, 7});
   expect(inputs.positions(), batch.positions);
-  expect(inputs.targets(), {16, -100, -100, 19, 11, -100, -100});
+  expect(targets().data(), {16, -100, -100, 19, 11, -100, -100});
 }
 
 TEST_F(Inputs, PositionsWithLengths) {
@@ -126,7 +153,7 @@ TEST_F(Inputs, RowsLosePaddingAtBothEnds) {
   expectSegments({0, 3, 6, 10});
   expect(inputs.ids(), {1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
   expect(inputs.positions(), {0, 1, 2, 0, 1, 2, 0, 1, 2, 3});
-  expect(inputs.targets(), {12, 13, -100, 15, 16, -100, 18, 19, 10, -100});
+  expect(targets().data(), {12, 13, -100, 15, 16, -100, 18, 19, 10, -100});
   EXPECT_EQ(inputs.items(), 7);
 }
 

@@ -44,14 +44,15 @@ FTC_KERNEL(toy_embed_bf16, 32, const int *ids, const unsigned short *table, floa
            long long grid) {
   embedRows(ids, table, out, grid, Widen());
 }
-FTC_KERNEL(toy_residual, 32, const float *y, const int *targets, const float *run, float *residuals,
-           float *terms, long long grid) {
-  long long t = blockIdx.x * 16ll + threadIdx.x;
-  if (threadIdx.x >= 16 || t >= grid)
+FTC_KERNEL(toy_residual, 32, const float *y, const int *targets, const int *rows, const float *run,
+           float *residuals, float *terms, long long grid) {
+  long long i = blockIdx.x * 16ll + threadIdx.x;
+  if (threadIdx.x >= 16 || i >= grid)
     return;
-  float d = y[t] - float(targets[t]);
-  residuals[t] = targets[t] == -100 ? 0.0f : 2.0f * d * run[invItems];
-  terms[t] = targets[t] == -100 ? 0.0f : d * d * run[invItems];
+  int t = rows[i];
+  float d = y[t] - float(targets[i]);
+  residuals[t] = targets[i] == -100 ? 0.0f : 2.0f * d * run[invItems];
+  terms[t] = targets[i] == -100 ? 0.0f : d * d * run[invItems];
 }
 FTC_KERNEL(toy_sum, 32, const float *terms, float *loss, long long grid) {
   FTC_SHARED(shared);

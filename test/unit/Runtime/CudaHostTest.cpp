@@ -123,6 +123,73 @@ TEST_F(Products, WithABias) {
     }
 }
 
+// Whole units of rows, of at most 16 sizes, and no more than there are.
+TEST(ListedRows, AreThoseThatPredictAndAFewMore) {
+  EXPECT_EQ(cuda::rowUnit(1), 64);
+  EXPECT_EQ(cuda::rowUnit(1024), 64);
+  EXPECT_EQ(cuda::rowUnit(1025), 128);
+  EXPECT_EQ(cuda::rowUnit(8192), 512);
+  for (long long rows : {1, 24, 64, 160, 1500, 8192})
+    for (long long first : {0LL, rows})
+      for (long long predicting = 0; predicting <= 2 * rows; ++predicting) {
+        long long listed = cuda::listedRows(predicting, first, rows);
+        long long needed = std::min(std::max(predicting - first, 0LL), rows);
+        ASSERT_GE(listed, first == 0 ? std::max(needed, 1LL) : needed);
+        ASSERT_LE(listed, std::min(needed + cuda::rowUnit(rows), rows));
+        ASSERT_TRUE(listed == rows || listed % cuda::rowUnit(rows) == 0);
+        ASSERT_TRUE(needed > 0 || first == 0 || listed == 0);
+      }
+}
+
+TEST_F(Products, OfSomeRows) {
+  for (bool transposeA : {false, true}) {
+    Product product;
+    product.transposeA = transposeA;
+    product.m = transposeA ? 3 : 150;
+    product.k = transposeA ? 150 : 3;
+    product.n = 4;
+    product.listed = true;
+    Matrix a(product.a, 150, 3, 3, 1), b(product.b, product.k, 4, 4, 2),
+        c(product.c, product.m, 4, 4, 3);
+    product.lda = 3;
+    product.ldb = product.ldc = 4;
+    cuda::DeviceMemory onA = gpu.copy(a.bytes), onB = gpu.copy(b.bytes);
+    cuda::Products products;
+    TestDevice::expectOk(products.open(gpu.device, 1 << 16, gpu.stream.get()));
+    Product other = product;
+    other.listed = false;
+    EXPECT_EQ(products.add(other), 0);
+    EXPECT_EQ(products.add(product), 1);
+    EXPECT_EQ(products.add(other), 2);
+    TestDevice::expectOk(products.prepare());
+    for (long long rows : {0, 64, 128, 150}) {
+      SCOPED_TRACE(rows);
+      cuda::DeviceMemory onC = gpu.copy(c.bytes);
+      ASSERT_EQ(products.run(1, onA.data(), onB.data(), onC.data(), gpu.stream.get(), rows), 0);
+      Matrix result = c;
+      result.bytes = gpu.read<unsigned char>(onC.data(), c.bytes.size());
+      for (long long i = 0; i < product.m; ++i)
+        for (long long j = 0; j < 4; ++j) {
+          bool written = rows > 0 && (transposeA || i < rows);
+          double sum = 0;
+          for (long long l = 0; l < (transposeA ? rows : product.k); ++l)
+            sum += (transposeA ? a.get(l, i) : a.get(i, l)) * b.get(l, j);
+          EXPECT_NEAR(result.get(i, j), written ? sum : c.get(i, j), 1e-4) << i << ' ' << j;
+        }
+    }
+    for (int whole : {0, 1, 2}) {
+      cuda::DeviceMemory onC = gpu.copy(c.bytes);
+      ASSERT_EQ(products.run(whole, onA.data(), onB.data(), onC.data(), gpu.stream.get()), 0);
+      Matrix result = c;
+      result.bytes = gpu.read<unsigned char>(onC.data(), c.bytes.size());
+      double sum = 0;
+      for (long long l = 0; l < product.k; ++l)
+        sum += (transposeA ? a.get(l, product.m - 1) : a.get(product.m - 1, l)) * b.get(l, 3);
+      EXPECT_NEAR(result.get(product.m - 1, 3), sum, 1e-4);
+    }
+  }
+}
+
 TEST_F(Products, OfMixedTypesAreRefused) {
   cuda::Products products;
   TestDevice::expectOk(products.open(gpu.device, 0, gpu.stream.get()));

@@ -220,6 +220,28 @@ TEST(Gemm, SameBitsFromAnyNumberOfThreads) {
   }
 }
 
+// A product of a part is what a product of that size is, to the bit; rows behind it stay.
+TEST(Gemm, SomeRows) {
+  for (bool transposeA : {false, true})
+    for (int64_t rows : {1, 16, 63, 130}) {
+      SCOPED_TRACE(std::to_string(rows) + (transposeA ? " of the contraction" : " of C"));
+      int64_t m = transposeA ? 50 : 130, k = transposeA ? 130 : 50;
+      Problem all(m, 70, k, transposeA, false, transposeA);
+      Problem some(transposeA ? m : rows, 70, transposeA ? rows : k, transposeA, false, transposeA);
+      // The values of the first rows are the same: matrices are filled row by row.
+      std::vector<float> c = all.before, scratch(16);
+      GemmPlan(all.shape, blas())
+          .withRows(rows)
+          .run(pool(2), all.a.data(), all.b.data(), c.data(),
+               reinterpret_cast<unsigned char *>(scratch.data()), 0);
+      std::vector<float> expected = some.run(2);
+      some.check(expected);
+      EXPECT_TRUE(std::equal(expected.begin(), expected.end(), c.begin()));
+      EXPECT_TRUE(std::equal(c.begin() + int64_t(expected.size()), c.end(),
+                             all.before.begin() + int64_t(expected.size())));
+    }
+}
+
 TEST(Gemm, ScratchIsEnoughForEveryTile) {
   // What a tile converts at once, by the same cuts as the product's.
   for (int64_t m : {1, 16, 100, 1000, 1024, 1025, 2047, 5000})

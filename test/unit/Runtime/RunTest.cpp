@@ -103,6 +103,54 @@ TEST_F(Run, TrainStepIsAccumulateAndUpdate) {
   }
 }
 
+// What a launch with `rows` leaves out keeps what the run before has written.
+TEST_F(Run, RowsThatPredictNothingAreLeftOut) {
+  auto variant = [&](unsigned entry, unsigned launch) {
+    PackageMaker maker = toyPackage(testKernels());
+    maker.content.entries[entry]->launches[launch]->rows = 0;
+    package = load(maker.content);
+    instance = instanceOf(package, 2);
+    bindToy(instance, table);
+  };
+  constexpr unsigned evaluate = 3, gradients = 4, product = 1, residual = 2, gradient = 4;
+  ToyBatch few = batch;
+  for (size_t t = 0; t < few.labels.size(); ++t)
+    few.labels[t] = t == 5 || t == 6 ? few.labels[t] : -100;
+  ToyBatch none = batch;
+  none.labels.assign(none.labels.size(), -100);
+
+  // The losses of the tokens.
+  variant(evaluate, residual);
+  ASSERT_EQ(itemsOf(instance, few.view()), 2);
+  double loss = run("evaluate", batch, toyRun(0, 1)).loss;
+  EXPECT_GT(loss, 0);
+  EXPECT_EQ(run("evaluate", few, toyRun(0, 1)).loss, loss);
+  EXPECT_EQ(run("evaluate", none, toyRun(0, 1)).loss, loss);
+
+  // A product's rows of C: the first two are new, tokens 4 and 5 read those of the old w.
+  variant(evaluate, product);
+  double old = expectedOf(few, table, read("w"), 1).loss;
+  run("evaluate", batch, toyRun(0, 1));
+  std::vector<float> other(Toy::width, 0.25f);
+  ASSERT_EQ(ftc_state_write(instance.get(), "w", other.data(), 80, &error), FTC_OK);
+  EXPECT_NEAR(run("evaluate", few, toyRun(0, 1)).loss, old, 1e-5 * old);
+  EXPECT_EQ(run("evaluate", none, toyRun(0, 1)).loss, 0);
+  double all = expectedOf(batch, table, other, 1).loss;
+  EXPECT_GT(std::fabs(run("evaluate", batch, toyRun(0, 1)).loss - all), 1e-2 * all);
+
+  // The contraction of a product: the first twelve tokens, whichever predict.
+  variant(gradients, gradient);
+  run("gradients", batch, toyRun(0, 1));
+  ToyBatch front = batch;
+  for (size_t t = 13; t < front.labels.size(); ++t)
+    front.labels[t] = -100;
+  ASSERT_EQ(itemsOf(instance, batch.view()), 12);
+  expectNear(read("w.accumulator"), expectedOf(front, table, read("w"), 1).gradient);
+  // The first of the list is there always, so that C is written.
+  run("gradients", none, toyRun(0, 1));
+  EXPECT_EQ(read("w.accumulator"), std::vector<float>(Toy::width, 0.0f));
+}
+
 TEST_F(Run, TrainingLowersTheLoss) {
   ftc_run values = toyRun(1, 1.0 / 12);
   double before = run("evaluate", batch, values).loss;

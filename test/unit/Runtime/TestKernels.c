@@ -35,13 +35,14 @@ KERNEL(embed_bf16) {
 
 KERNEL(residual) {
   const float *y = args[0];
-  const int32_t *targets = args[1];
-  const float *run = args[2];
-  float *residuals = args[3], *terms = args[4];
-  for (int64_t t = lo; t < hi; ++t) {
-    float d = y[t] - (float)targets[t];
-    residuals[t] = targets[t] == -100 ? 0.0f : 2.0f * d * run[invItems];
-    terms[t] = targets[t] == -100 ? 0.0f : d * d * run[invItems];
+  const int32_t *targets = args[1], *rows = args[2];
+  const float *run = args[3];
+  float *residuals = args[4], *terms = args[5];
+  for (int64_t i = lo; i < hi; ++i) {
+    int32_t t = rows[i];
+    float d = y[t] - (float)targets[i];
+    residuals[t] = targets[i] == -100 ? 0.0f : 2.0f * d * run[invItems];
+    terms[t] = targets[i] == -100 ? 0.0f : d * d * run[invItems];
   }
 }
 

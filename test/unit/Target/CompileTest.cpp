@@ -63,6 +63,9 @@ std::string everyFamily() {
          kernel("embedding", "embedding",
                 {arg("read", "row", "?xi32"), arg("read", "whole", "9x100xf16"),
                  arg("write", "element", "?x100xf32")}) +
+         kernel("scatter", "scatter",
+                {arg("read", "row", "?xi32"), arg("read", "element", "?x100xf32"),
+                 arg("readwrite", "whole", "9x100xf32")}) +
          kernel("embedding_grad", "embedding_grad",
                 {arg("read", "whole", "64xi32"), arg("read", "element", "64x100xf32"),
                  arg("write", "whole", "9x100xf32")}) +
@@ -111,7 +114,7 @@ TEST(CompileTest, ImageImportsNothing) {
       EXPECT_TRUE(name->starts_with("ftc_")) << name->str();
       ++exported;
     }
-    EXPECT_EQ(exported, 17u);
+    EXPECT_EQ(exported, 18u);
     auto entries = elf->getELFFile().dynamicEntries();
     ASSERT_TRUE(bool(entries));
     for (const auto &entry : *entries)

@@ -100,6 +100,27 @@ TEST(EmbeddingTest, LooksUp) {
     }
 }
 
+TEST(ScatterTest, RowsOfEveryType) {
+  for (auto [type, name] :
+       {std::make_pair(Buffer::F32, "f32"), std::make_pair(Buffer::BF16, "bf16"),
+        std::make_pair(Buffer::F16, "f16")})
+    for (size_t width : {5, 48, 70}) {
+      std::string n = std::to_string(width);
+      Image image(
+          kernel("put", "scatter",
+                 {arg("read", "row", "?xi32"), arg("read", "element", "?x" + n + "x" + name),
+                  arg("readwrite", "whole", "7x" + n + "xf32")}));
+      Buffer rows(Buffer::I32, {3, 0, 6, 2}), values = Buffer::random(type, 4 * width, 1),
+                                              old = Buffer::random(Buffer::F32, 7 * width, 2);
+      auto after = image.runCuts("put", {rows, values, old}, 4);
+      std::vector<double> expected = old.values();
+      for (size_t i = 0; i < 4; ++i)
+        for (size_t j = 0; j < width; ++j)
+          expected[static_cast<size_t>(rows[i]) * width + j] = values[i * width + j];
+      expectExact(after[2], Buffer::F32, expected, name);
+    }
+}
+
 TEST(EmbeddingTest, Gradient) {
   for (std::string access : {"write", "readwrite"})
     for (size_t width : {5, 48, 70}) {

@@ -1,5 +1,5 @@
 //===- Embedding.h - rows of a table, and their gradient --------*- C++ -*-===//
-// The families embedding and embedding_grad.
+// The families embedding, scatter and embedding_grad.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #ifndef FTC_KERNELS_CUDA_EMBEDDING_H
@@ -36,6 +36,22 @@ FTC_DEVICE void embedding(long long block, long long rows, const int *ids, const
   const From *from = table + (long long)load(ids + block) * Columns;
   To *to = out + block * Columns;
   if (isAligned(table, V * int(sizeof(From))) && isAligned(out, V * int(sizeof(To))))
+    detail::copyRow<Threads, Columns, V>(from, to);
+  else
+    detail::copyRow<Threads, Columns, 1>(from, to);
+}
+
+/// out[targets[row]] = values[row], one row per block. `targets` are distinct rows of out.
+template <int Threads, int Columns, typename From, typename To>
+FTC_DEVICE void scatter(long long block, long long rows, const int *targets, const From *values,
+                        To *out) {
+  constexpr int V =
+      detail::commonDivisor(Columns, 16 / detail::greater(int(sizeof(From)), int(sizeof(To))));
+  if (block >= rows)
+    return;
+  const From *from = values + block * Columns;
+  To *to = out + (long long)load(targets + block) * Columns;
+  if (isAligned(values, V * int(sizeof(From))) && isAligned(out, V * int(sizeof(To))))
     detail::copyRow<Threads, Columns, V>(from, to);
   else
     detail::copyRow<Threads, Columns, 1>(from, to);

@@ -24,6 +24,27 @@ namespace ftc::cuda {
 
 enum class DType { f32, bf16 };
 
+/// Launches for listed tokens (docs/kernels.md) do whole multiples of this, of `rows` that there
+/// are: at most 16 sizes, so that products of each can have a plan.
+inline long long rowUnit(long long rows) {
+  constexpr long long multiple = 64, sizes = 16;
+  long long unit = (rows + sizes * multiple - 1) / (sizes * multiple) * multiple;
+  return unit > 0 ? unit : multiple;
+}
+
+/// Of `rows` listed tokens from `first` on, how many a launch does where `predicting` tokens
+/// predict something: those up to the last one that does, at least the first of the list, and some
+/// behind them, for which it computes zeros.
+inline long long listedRows(long long predicting, long long first, long long rows) {
+  long long wanted = predicting - first, unit = rowUnit(rows);
+  if (first == 0 && wanted < 1)
+    wanted = 1;
+  if (wanted <= 0)
+    return 0;
+  wanted = (wanted + unit - 1) / unit * unit;
+  return wanted < rows ? wanted : rows;
+}
+
 /// C[m,n] = scale op(A)[m,k] op(B)[k,n] (+ C where `accumulate`) (+ bias[n] in each row), row-major
 /// with leading dimensions in elements; op is the transpose where the flag is set. A and B have one
 /// type; C has theirs or f32. All is computed in f32 (never TF32).
@@ -36,6 +57,15 @@ struct Product {
   bool accumulate = false;
   const void *bias = nullptr; ///< device memory of C's type, or null
   unsigned alignment = 16;    ///< bytes: every A, B and C that it runs on is at a multiple of this
+  bool listed = false;        ///< also runs on fewer rows of A, as listedRows says
+
+  /// A's rows as stored.
+  long long rows() const { return transposeA ? k : m; }
+  Product withRows(long long count) const {
+    Product part = *this;
+    (transposeA ? part.k : part.m) = count;
+    return part;
+  }
 };
 
 /// `128x64x32 of bf16 to f32`
@@ -73,9 +103,13 @@ public:
 
   /// Answers the product's number for `run`.
   int add(const Product &product) {
-    plans.emplace_back();
-    plans.back().product = product;
-    return static_cast<int>(plans.size() - 1);
+    numbers.push_back(plans.size());
+    if (product.listed)
+      for (long long rows = rowUnit(product.rows()); rows < product.rows();
+           rows += rowUnit(product.rows()))
+        plans.emplace_back().product = product.withRows(rows);
+    plans.emplace_back().product = product;
+    return static_cast<int>(numbers.size() - 1);
   }
 
   /// Makes the plans of all products. After it nothing is allocated.
@@ -88,17 +122,17 @@ public:
 
   /// Enqueues a product. 0, or an error number for `describe`.
   int run(int index, const void *a, const void *b, void *c, Stream stream) const {
-    const Plan &plan = plans[static_cast<size_t>(index)];
-    const Product &product = plan.product;
-    uintptr_t bits = reinterpret_cast<uintptr_t>(a) | reinterpret_cast<uintptr_t>(b) |
-                     reinterpret_cast<uintptr_t>(c);
-    if (bits % product.alignment != 0)
-      return blasErrors + blas::invalidValue;
-    float beta = product.accumulate ? 1.0f : 0.0f;
-    int error = library->matmul(handle, plan.operation, &product.scale, b, plan.first, a,
-                                plan.second, &beta, c, plan.result, c, plan.result, &plan.algorithm,
-                                workspace.data(), workspace.size(), stream);
-    return error ? blasErrors + error : 0;
+    size_t next = static_cast<size_t>(index) + 1;
+    return run(plans[(next < numbers.size() ? numbers[next] : plans.size()) - 1], a, b, c, stream);
+  }
+
+  /// Enqueues a listed product of as many rows of A as listedRows answered.
+  int run(int index, const void *a, const void *b, void *c, Stream stream, long long rows) const {
+    size_t first = numbers[static_cast<size_t>(index)];
+    const Product &smallest = plans[first].product;
+    return rows == 0 ? 0
+                     : run(plans[first + static_cast<size_t>((rows - 1) / smallest.rows())], a, b,
+                           c, stream);
   }
 
   uint64_t bytes() const { return workspace.size(); }
@@ -111,6 +145,19 @@ private:
     blas::Layout first = nullptr, second = nullptr, result = nullptr;
     blas::Algorithm algorithm = {};
   };
+
+  int run(const Plan &plan, const void *a, const void *b, void *c, Stream stream) const {
+    const Product &product = plan.product;
+    uintptr_t bits = reinterpret_cast<uintptr_t>(a) | reinterpret_cast<uintptr_t>(b) |
+                     reinterpret_cast<uintptr_t>(c);
+    if (bits % product.alignment != 0)
+      return blasErrors + blas::invalidValue;
+    float beta = product.accumulate ? 1.0f : 0.0f;
+    int error = library->matmul(handle, plan.operation, &product.scale, b, plan.first, a,
+                                plan.second, &beta, c, plan.result, c, plan.result, &plan.algorithm,
+                                workspace.data(), workspace.size(), stream);
+    return error ? blasErrors + error : 0;
+  }
 
   Status failed(int error, const std::string &what) const {
     return Status(Fault::internal,
@@ -206,7 +253,8 @@ private:
   const BlasLt *library = nullptr;
   blas::Handle handle = nullptr;
   DeviceMemory workspace;
-  std::vector<Plan> plans;
+  std::vector<Plan> plans;     ///< of a listed product one behind the other, by rows
+  std::vector<size_t> numbers; ///< by product: the first of its plans
 };
 
 } // namespace ftc::cuda

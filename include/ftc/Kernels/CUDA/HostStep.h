@@ -58,7 +58,7 @@ struct Program {
 /// The offsets of an entry point's inputs and outputs in the arena; -1 where it has none.
 struct Ports {
   long long inputIds = -1, targets = -1, positions = -1, segmentBegin = -1, segmentEnd = -1,
-            run = -1, loss = -1, gradNorm = -1;
+            lossRows = -1, run = -1, loss = -1, gradNorm = -1;
 };
 
 /// One step: step.cu derives `ftc_step` from it.
@@ -78,8 +78,8 @@ public:
       if (Status status = products.prepare(); !status)
         return status;
     }
-    // Five arrays of tokens, the run's values, the results; state goes through in pieces.
-    size_t inputs = 5 * tokenBytes() + runFields * sizeof(float) + 2 * sizeof(float);
+    // Six arrays of tokens, the run's values, the results; state goes through in pieces.
+    size_t inputs = 6 * tokenBytes() + runFields * sizeof(float) + 2 * sizeof(float);
     constexpr size_t piece = size_t(1) << 20;
     return staging.open(device, inputs > piece ? inputs : piece);
   }
@@ -155,15 +155,19 @@ public:
     note(device.driver().streamSynchronize(stream));
     size_t to = 0;
     auto upload = [&](long long offset, const void *data, size_t bytes) {
-      if (offset < 0)
-        return;
-      std::memcpy(staging.data() + to, data, bytes);
-      note(staging.upload(arenaData + offset, to, bytes, stream));
+      if (offset >= 0 && data)
+        std::memcpy(staging.data() + to, data, bytes);
+      if (offset >= 0)
+        note(staging.upload(arenaData + offset, to, bytes, stream));
       to += bytes;
     };
+    predicting = 0;
     if (batch) {
+      auto *rows = reinterpret_cast<int32_t *>(staging.data());
+      listRows(batch->targets, rows, rows + program.tokens);
+      upload(entry.lossRows, nullptr, tokenBytes());
+      upload(entry.targets, nullptr, tokenBytes());
       upload(entry.inputIds, batch->input_ids, tokenBytes());
-      upload(entry.targets, batch->targets, tokenBytes());
       upload(entry.positions, batch->positions, tokenBytes());
       upload(entry.segmentBegin, batch->segment_begin, tokenBytes());
       upload(entry.segmentEnd, batch->segment_end, tokenBytes());
@@ -172,6 +176,11 @@ public:
     fillRun(*run, values);
     upload(entry.run, values, sizeof values);
     return error == 0;
+  }
+
+  /// Of `rows` listed tokens from `first` on, how many are to be done for the batch at hand.
+  long long listed(long long first, long long rows) const {
+    return listedRows(predicting, first, rows);
   }
 
   /// Fetches the results; the entry point's error number.
@@ -250,6 +259,7 @@ public:
 
 private:
   static constexpr int runFields = 9;
+  static constexpr int32_t ignored = -100;
 
   static uint64_t bytesOf(long long bytes) { return static_cast<uint64_t>(bytes); }
   size_t tokenBytes() const { return static_cast<size_t>(program.tokens) * sizeof(int32_t); }
@@ -281,6 +291,17 @@ private:
       if (std::strcmp(program.tensors[i].role, "accumulator") == 0)
         return true;
     return false;
+  }
+
+  /// All tokens, those that have a target first, and the targets of these.
+  void listRows(const int32_t *targets, int32_t *rows, int32_t *rowTargets) {
+    long long others = program.tokens;
+    for (long long t = 0; t < program.tokens; ++t) {
+      const bool predicts = targets[t] != ignored;
+      const long long at = predicts ? predicting++ : --others;
+      rows[at] = static_cast<int32_t>(t);
+      rowTargets[at] = targets[t];
+    }
   }
 
   /// The order of RunField.
@@ -386,6 +407,7 @@ private:
   unsigned char *arenaData = nullptr, *stateData = nullptr;
   std::vector<const void *> parameterData;
   bool bound = false;
+  long long predicting = 0; ///< tokens of the batch at hand
   int error = 0;
   const char *site = nullptr;
   Ports ports;

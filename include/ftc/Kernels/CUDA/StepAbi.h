@@ -36,8 +36,9 @@ typedef struct ftc_step_tensor {
 } ftc_step_tensor;
 
 /* One batch: arrays on the host of as many elements as the step has tokens. targets[t] is the label
-   of the token behind t in t's segment, or -100; a segment is [segment_begin[t], segment_end[t]),
-   and a token t of none has segment_begin t + 1 and segment_end t. */
+   of the token behind t in t's segment, or -100: then the language-model head does nothing for t,
+   and the fewer targets there are, the less is enqueued. A segment is [segment_begin[t],
+   segment_end[t]), and a token t of none has segment_begin t + 1 and segment_end t. */
 typedef struct ftc_step_batch {
   const int32_t *input_ids, *targets, *positions, *segment_begin, *segment_end;
 } ftc_step_batch;
