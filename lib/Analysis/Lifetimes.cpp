@@ -51,8 +51,9 @@ std::vector<LiveGroup> Lifetimes::atPeak() const {
   std::vector<LiveGroup> list;
   for (auto &[key, group] : groups)
     list.push_back({key.first, group.count, group.bytes, key.second});
-  std::stable_sort(list.begin(), list.end(),
-                   [](const LiveGroup &a, const LiveGroup &b) { return a.bytes > b.bytes; });
+  std::sort(list.begin(), list.end(), [](const LiveGroup &a, const LiveGroup &b) {
+    return std::tuple(-a.bytes, a.name, a.saved) < std::tuple(-b.bytes, b.name, b.saved);
+  });
   return list;
 }
 

@@ -67,9 +67,9 @@ namespace {
 struct ChunkedLoss {
   EntryBuilder &entry;
   LaunchSite site;
-  Value hidden, weight, rows, targets, invItems, seed;
-  Value dHidden, dWeight, losses;
-  MemRefType logitsType;
+  Value hidden = {}, weight = {}, rows = {}, targets = {}, invItems = {}, seed = {};
+  Value dHidden = {}, dWeight = {}, losses = {};
+  MemRefType logitsType = {};
 
   Value allocate(StringRef name, int64_t columns, Type element, int64_t count) {
     return entry.allocate(name, MemRefType::get({count, columns}, element));

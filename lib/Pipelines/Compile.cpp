@@ -172,11 +172,13 @@ static PassRun runPasses(ModuleOp module, const CompileOptions &options,
     if (PassRun run = runPasses(module, options, before, diagnostics, report); !run.status)
       return run;
   }
+  std::string where = options.memoryBudget != 0 ? "--memory-budget"
+                      : options.train.empty()   ? "memory_budget"
+                                                : options.train + ": memory_budget";
   MemoryPoint atLeast;
   if (module->hasAttr(ft::kCheckpointingAttr))
     atLeast.limit = 0;
-  Result<MemoryPoint> point =
-      fitMemory(module, pipeline, budget.getInt(), atLeast, "memory budget");
+  Result<MemoryPoint> point = fitMemory(module, pipeline, budget.getInt(), atLeast, where);
   if (!point)
     return {point.takeError()};
   pipeline.savedBytes = point->limit;

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <tuple>
 
 using namespace mlir;
 using namespace ftc;
@@ -253,8 +254,9 @@ Result<std::vector<MemoryPoint>> ftc::memoryCurve(ModuleOp module, const Pipelin
         return status.takeError();
   }
   // Of points with the same peak the cheapest; none that costs more and needs as much.
-  std::stable_sort(curve.begin(), curve.end(), [](const MemoryPoint &a, const MemoryPoint &b) {
-    return std::pair(a.extraFlops, a.peakBytes) < std::pair(b.extraFlops, b.peakBytes);
+  std::sort(curve.begin(), curve.end(), [](const MemoryPoint &a, const MemoryPoint &b) {
+    return std::tuple(a.extraFlops, a.peakBytes, a.segments) <
+           std::tuple(b.extraFlops, b.peakBytes, b.segments);
   });
   std::vector<MemoryPoint> frontier;
   for (const MemoryPoint &point : curve)

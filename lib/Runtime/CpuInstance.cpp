@@ -171,8 +171,7 @@ Outcome CpuInstance::runLaunches(uint32_t entry, const RunValues &values, ftc_re
       continue;
     if (launch.gemm) {
       const GemmPlan plan = rows < 0 ? *launch.gemm : launch.gemm->withRows(rows);
-      plan.run(*pool, operands[0], operands[1], operands[2], scratch.data(),
-               scratchStride);
+      plan.run(*pool, operands[0], operands[1], operands[2], scratch.data(), scratchStride);
       continue;
     }
     pool->split(

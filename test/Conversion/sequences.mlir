@@ -144,7 +144,7 @@ func.func @gradients(%run: !ft.run) -> tensor<f32> {
 
 // Sums of squares taken where a tensor dies are written where the norm's own sums lie; a vector that
 // something else reads too is copied there.
-// CHECK-LABEL: launch.entry @accumulate
+// CHECK-LABEL: launch.entry @sums
 // CHECK: %[[all:.*]] = launch.alloc "norm_partials" : memref<6xf32>
 // CHECK-NEXT: %[[own:.*]] = launch.view %[[all]][1] : memref<6xf32> -> memref<4xf32>
 // CHECK: launch.launch @row_sum_squares site("{{.*}}") grid(4) cost(80000, 160016) (%{{.*}}, %[[own]])
@@ -154,7 +154,7 @@ func.func @gradients(%run: !ft.run) -> tensor<f32> {
 // CHECK-NEXT: launch.launch @copy site("{{.*}}") grid(1) cost(0, 8) (%[[other]], %[[last]])
 // CHECK: launch.launch @row_sum_root
 ft.parameter @kept : tensor<1xf32> role(trainable) storage(dense<f32>) init("file")
-func.func @accumulate(%run: !ft.run) -> tensor<f32> {
+func.func @sums(%run: !ft.run) -> tensor<f32> {
   %l = ft.read @long : tensor<200x200xf32>
   %s = ft.read @w32 : tensor<8x4xf32>
   %a = ft.sum_squares %l : tensor<200x200xf32> -> tensor<4xf32>

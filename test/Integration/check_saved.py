@@ -1,10 +1,11 @@
+# What a package keeps for the backward against the formula.
+# Part of the ftc project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """check_saved.py CONFIG.json ADAPTERS LAYERS RANK OUTSIDE INSPECT.json: bytes kept for the backward against docs/memory-curve.md.
 
 ADAPTERS of rank RANK in each of the LAYERS uppermost layers; with OUTSIDE 1 what is kept outside of layers counts
 as allowed, 4 hidden + 4 bytes. Prints the ratio; above 1.02 the exit status is 1.
 """
-# Part of the ftc project, under the Apache License v2.0 with LLVM Exceptions.
-# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 import json
 import sys

@@ -33,7 +33,7 @@ struct Program {
   int64_t steps = 0, step = 0, optim = 0, learningRate = 0, weightDecay = 0, clipping = 0,
           beta1 = 0, beta2 = 0, epsilon = 0;
   // How it is compiled and run.
-  int64_t target = 0, bf16 = 0, leftOut = 0;
+  int64_t target = 0, bf16 = 0, leftOut = 0, checkpointing = 0;
   int64_t attentionTile = 64, logitsChunks = 0, without = 1, threads = 2;
   // Which random numbers it is fed with.
   int64_t data = 0;

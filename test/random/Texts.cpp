@@ -181,6 +181,8 @@ static std::string trainOf(const Program &program) {
   }
   if (program.bf16)
     train.flag("bf16", true);
+  if (program.checkpointing)
+    train.flag("gradient_checkpointing", true);
   // Without it, and without clipping, all weights are updated within the backward.
   if (program.steps)
     train.add("gradient_accumulation_steps", 2);
