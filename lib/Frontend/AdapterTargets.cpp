@@ -144,37 +144,41 @@ private:
     return value.value_or(otherwise);
   }
 
+  /// What the rules say of a path, of a module or of a parameter.
+  ResolvedTarget targetAt(const std::string &path, SiteKind kind) {
+    ResolvedTarget target;
+    target.site = path;
+    target.r = static_cast<int64_t>(decide(ranks, path, static_cast<double>(adapter.r)));
+    target.scaling = adapter.scaling(decide(alphas, path, adapter.loraAlpha), target.r);
+    target.init = adapter.init;
+    target.kind = kind;
+    if (adapter.init == LoraInit::Orthogonal && kind != SiteKind::Embedding && target.r % 2 != 0 &&
+        failures.empty())
+      failures.push_back(makeError(
+          adapter.initPlace, "'init_lora_weights' is orthogonal, which needs an even "
+                             "rank, but " +
+                                 quoted(path, 200) + " has rank " + std::to_string(target.r)));
+    return target;
+  }
+
   ResolvedTarget target(const ModuleSpec &module) {
-    const std::string &path = module.path;
     SiteKind kind = module.kind == ModuleKind::Embedding ? SiteKind::Embedding
                     : module.kind == ModuleKind::Head    ? SiteKind::Head
                                                          : SiteKind::Linear;
-    auto rank = static_cast<int64_t>(decide(ranks, path, static_cast<double>(adapter.r)));
-    double alpha = decide(alphas, path, adapter.loraAlpha);
-    if (adapter.init == LoraInit::Orthogonal && kind != SiteKind::Embedding && rank % 2 != 0 &&
-        failures.empty())
-      failures.push_back(makeError(adapter.initPlace,
-                                   "'init_lora_weights' is orthogonal, which needs an even rank, "
-                                   "but " +
-                                       quoted(path, 200) + " has rank " + std::to_string(rank)));
+    ResolvedTarget target = targetAt(module.path, kind);
     // Ids cannot be dropped, and PEFT drops nothing behind them.
-    double dropout = kind == SiteKind::Embedding ? 0 : adapter.loraDropout;
-    return {path,         rank,           adapter.scaling(alpha, rank),
-            adapter.init, dropout,        adapter.loraBias,
-            kind,         adapter.useDora};
+    target.dropout = kind == SiteKind::Embedding ? 0 : adapter.loraDropout;
+    target.bias = adapter.loraBias;
+    target.dora = adapter.useDora;
+    return target;
   }
 
   /// Rules see a parameter's own path.
   ResolvedTarget target(const detail::ParameterTarget &parameter) {
     const std::string &module = modules[parameter.module].path;
-    std::string path = module + '.' + parameter.name;
-    auto rank = static_cast<int64_t>(decide(ranks, path, static_cast<double>(adapter.r)));
-    ResolvedTarget target;
-    target.site = parameter.kind == SiteKind::Experts ? path : module;
-    target.r = rank;
-    target.scaling = adapter.scaling(decide(alphas, path, adapter.loraAlpha), rank);
-    target.init = adapter.init;
-    target.kind = parameter.kind;
+    ResolvedTarget target = targetAt(module + '.' + parameter.name, parameter.kind);
+    if (parameter.kind != SiteKind::Experts)
+      target.site = module;
     target.keyPath = parameter.keyPath;
     return target;
   }

@@ -39,6 +39,8 @@ def run(t):
                        "init_lora_weights": "orthogonal"}.items():
         fails(key, "mixtral", {**experts, key: value}, "'%s' must .* where parameters are adapted .PEFT refuses it too.: gate_up_proj" % key)
     fails("lora_dropout of a matrix", "lora_qv", {"target_parameters": ["q_proj.weight"], "lora_dropout": 0.1}, "'lora_dropout' must be 0")
+    fails("an odd rank of a matrix", "lora_qv", {"target_parameters": ["q_proj.weight"], "r": 3, "init_lora_weights": "orthogonal"},
+          "'init_lora_weights' is orthogonal, which needs an even rank, but 'model.layers.0.self_attn.q_proj.weight' has rank 3")
     fails("layers of parameters", "mixtral", {**experts, "layers_to_transform": [0]}, "'layers_to_transform' names layer 0, which has no target")
     fails("a rank of nothing", "mixtral", {**experts, "rank_pattern": {"q_proj": 2}}, "'rank_pattern' entry 'q_proj' matches no target")
 
