@@ -222,6 +222,10 @@ void Dataset::addSequence(const std::vector<int32_t> &inputIds,
     labels.insert(labels.end(), sequenceLabels.begin() + from, sequenceLabels.begin() + to);
     begins.push_back(ids.size());
     lines.push_back(line);
+    auto counted = static_cast<int64_t>(length);
+    content.update(&counted, sizeof counted);
+    content.update(inputIds.data() + begin, length * sizeof(int32_t));
+    content.update(sequenceLabels.data() + begin, length * sizeof(int32_t));
   }
 }
 

@@ -6,6 +6,7 @@
 #define FTC_TRAINER_DATASET_H
 
 #include "ftc/Support/Error.h"
+#include "ftc/Support/Hash.h"
 
 #include <cstdint>
 #include <string>
@@ -65,6 +66,9 @@ public:
   int64_t splits() const { return splitCount; }
   int64_t leftOut() const { return leftOutCount; }
   const std::string &path() const { return name; }
+  /// XXH3-128 of the sequences in order: of each its length (int64), ids and labels (int32). Two
+  /// data sets that are equal here give the same run, whatever their files are called.
+  Hash128 identity() const { return content.finish(); }
 
 private:
   Dataset() = default;
@@ -77,6 +81,7 @@ private:
   std::vector<int32_t> labels;
   std::vector<size_t> begins{0};
   std::vector<uint64_t> lines;
+  Hasher128 content;
   int64_t predicted = 0;
   int64_t splitCount = 0;
   int64_t leftOutCount = 0;

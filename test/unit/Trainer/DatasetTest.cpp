@@ -67,6 +67,23 @@ TEST_F(DatasetTest, SplitsLongSequences) {
   EXPECT_EQ(data.predictedTokens(), 3 + 3 + 1 + 1);
 }
 
+TEST_F(DatasetTest, IdentityIsThatOfIdsLabelsAndLengths) {
+  Hash128 one = good("{\"input_ids\": [1, 2, 3]}\n{\"input_ids\": [4, 5]}").identity();
+  // Blank lines, other members, spelled-out labels and lines left out change nothing.
+  EXPECT_EQ(one, good("\n{\"x\": 1, \"input_ids\": [1,2,3], \"labels\": [1,2,3]}\n"
+                      "{\"input_ids\": [9]}\n\n{\"input_ids\": [4,5]}\n")
+                     .identity());
+  for (const char *other : {"{\"input_ids\": [4, 5]}\n{\"input_ids\": [1, 2, 3]}",
+                            "{\"input_ids\": [1, 2, 3]}\n{\"input_ids\": [4, 6]}",
+                            "{\"input_ids\": [1, 2]}\n{\"input_ids\": [3, 4, 5]}",
+                            "{\"input_ids\": [1, 2, 3, 4, 5]}", "{\"input_ids\": [1, 2, 3]}",
+                            "{\"input_ids\": [1, 2, 3]}\n{\"input_ids\": [4, 5], \"labels\": "
+                            "[-100, 5]}"})
+    EXPECT_NE(one, good(other).identity()) << other;
+  std::string ten = "{\"input_ids\": [0,1,2,3,4,5,6,7,8,9]}";
+  EXPECT_NE(good(ten, {300, 4}).identity(), good(ten, {300, 5}).identity());
+}
+
 TEST_F(DatasetTest, LeavesOutWhatPredictsNothing) {
   // A last piece of one token, a sequence of one, one whose only label is never predicted.
   Dataset data = good("{\"input_ids\": [0,1,2,3,4]}\n{\"input_ids\": [5]}\n"
