@@ -74,8 +74,8 @@ struct ProgramText {
   std::string example;
 };
 
-/// Finds the command, reads its arguments, runs it. Returns the exit status: the command's, 1 for an
-/// error, 2 for wrong usage.
+/// Finds the command, reads its arguments, runs it. Returns the exit status: the command's, 1 for
+/// an error, 2 for wrong usage.
 int runCommandLine(const ProgramText &program, const std::vector<Command> &commands,
                    const std::vector<std::string> &words);
 

@@ -54,7 +54,8 @@ Command trainCommand() {
       "threads to compute with (default: 0, all processors that may be used)");
   command.flag("--plot", &options->plot,
                "draw the loss curve at the end where stdout is no terminal, too");
-  command.flag("--resume", &options->resume, "go on from the newest whole checkpoint in --output; begin anew where there is "
+  command.flag("--resume", &options->resume,
+               "go on from the newest whole checkpoint in --output; begin anew where there is "
                "none");
   command.run = [options]() -> Result<int> {
     int signal = 0;
