@@ -81,8 +81,7 @@ const std::vector<TrainConfigRow> &trainConfigRows() {
       {"logging_strategy", &C::loggingStrategy, When::Run, "a strategy", nullptr, kStrategies},
       {"logging_steps", &C::loggingSteps, When::Run, kInterval, interval},
       {"logging_first_step", &C::loggingFirstStep, When::Run, kFlag},
-      {"save_strategy", &C::saveStrategy, When::Run, "a strategy that ftc has", nullptr,
-       kStrategies},
+      {"save_strategy", &C::saveStrategy, When::Run, "a strategy", nullptr, "no steps epoch best"},
       {"save_steps", &C::saveSteps, When::Run, kInterval, interval},
       {"save_total_limit", &C::saveTotalLimit, When::Run,
        "an integer of at least 1, or null (keep all)", atLeastOne},
@@ -90,6 +89,9 @@ const std::vector<TrainConfigRow> &trainConfigRows() {
       {"eval_steps", &C::evalSteps, When::Run, kInterval, interval},
       {"report_to", &C::reportTo, When::Run, "'tensorboard', 'all', 'none', or a list of names"},
       {"logging_dir", &C::loggingDir, When::Run, "the name of a directory, or null"},
+      {"load_best_model_at_end", &C::loadBestModelAtEnd, When::Run, kFlag},
+      {"metric_for_best_model", &C::metricForBestModel, When::Run,
+       "the loss of --eval-data, which is the only metric, or null", nullptr, "loss eval_loss"},
   };
   return rows;
 }

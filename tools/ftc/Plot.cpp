@@ -38,7 +38,7 @@ Command plotCommand() {
              " times; once for each OUT is right";
     return std::nullopt;
   };
-  command.run = [options] { return trainer::runPlot(*options); };
+  command.run = [options] { return exitStatus(trainer::runPlot(*options)); };
   return command;
 }
 

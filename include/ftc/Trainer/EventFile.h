@@ -21,8 +21,10 @@ namespace ftc::trainer {
 /// again, and are removed.
 class EventFile {
 public:
-  /// Makes the directory where it is missing. An empty directory: an object that takes nothing.
+  /// Makes the directory where it is missing. An empty directory gives what `none` gives: an object
+  /// that takes nothing.
   static Result<EventFile> create(const std::string &directory, int64_t firstStep);
+  static EventFile none() { return EventFile(); }
   EventFile(EventFile &&other) noexcept;
   EventFile &operator=(EventFile &&other) noexcept;
   ~EventFile();
