@@ -198,7 +198,6 @@ Status TrainingRun::evaluate(int64_t step) {
   if (parts.plan.tracksBest && (!counters.bestLoss || result->loss < *counters.bestLoss)) {
     state.bestMetric = counters.bestLoss = result->loss;
     state.bestGlobalStep = counters.bestStep = step;
-    isNewBest = true;
   }
   char loss[32];
   std::snprintf(loss, sizeof loss, "%.4f", result->loss);

@@ -82,9 +82,8 @@ private:
 
   TrainerState state;
   RunCounters counters;
-  int64_t firstStep = 1; ///< of this process
-  int64_t savedStep = 0; ///< the newest checkpoint
-  bool isNewBest = false;
+  int64_t firstStep = 1;  ///< of this process
+  int64_t savedStep = 0;  ///< the newest checkpoint
   int64_t tokensHere = 0; ///< of this process
   std::vector<BatchBuffer> buffers;
   std::vector<PlotPoint> losses; ///< of the steps of this process

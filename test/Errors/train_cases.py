@@ -76,7 +76,10 @@ def run(t):
     line("deepspeed: zero3.json", "'deepspeed': .* is not supported: use mesh and memory_budget")
     line("label_smoothing_factor: 0.1", "'label_smoothing_factor': '0.1' is not supported")
     line("lr_scheduler_type: polynomial", "'lr_scheduler_type' must be a schedule that ftc has .linear, cosine")
-    line("save_strategy: best", "'save_strategy' must be a strategy that ftc has")
+    line("save_strategy: sometimes", "'save_strategy' must be a strategy .*best")
+    line("greater_is_better: true", ".*a loss, which is better the smaller it is")
+    line("metric_for_best_model: accuracy", "'metric_for_best_model' must be the loss of --eval-data")
+    line("load_best_model_at_end: 1", "'load_best_model_at_end' must be true or false")
 
     # Numbers of the run are checked when it is compiled, too.
     for text in ["learning_rate: -1", "learning_rate: fast", "learning_rate: .inf", "learning_rate: .nan",
