@@ -4,7 +4,10 @@
 //===----------------------------------------------------------------------===//
 #include "Commands.h"
 
+#include "ftc/Support/TruncationHandler.h"
+
 int main(int argc, char **argv) {
+  ftc::installTruncationHandler();
   std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
   ftc::cli::ProgramText program{
       "ftc", FTC_VERSION,
