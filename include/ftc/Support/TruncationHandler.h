@@ -8,8 +8,8 @@
 namespace ftc {
 
 /// For programs, early in main: a SIGBUS on an address that a MappedFile maps ends the process with
-/// one error line that names the file and exit status 1. Every other SIGBUS does what it did before.
-/// Bytes behind the end of a file within its last page read as zero and raise nothing:
+/// one error line that names the file and exit status 1. Every other SIGBUS does what it did
+/// before. Bytes behind the end of a file within its last page read as zero and raise nothing:
 /// MappedFile::sizeOnDisk tells.
 void installTruncationHandler();
 
