@@ -162,7 +162,7 @@ Error TrainingRun::predictsNothing(int64_t step, const OptimizerStep &work) cons
   for (size_t b = 0; b < work.count; ++b)
     for (uint32_t index : work.batches[b].sequences)
       if (++count <= 8)
-        lines += (lines.empty() ? "" : ", ") + std::to_string(data.sequence(index).line);
+        lines += (lines.empty() ? "" : ", ") + std::to_string(data.line(index));
   return makeError(data.path(), "step " + std::to_string(step) +
                                     " predicts no token, so its loss has no mean; its lines are " +
                                     lines + (count > 8 ? ", ..." : ""));
@@ -181,7 +181,8 @@ Result<StepOutcome> TrainingRun::compute(int64_t step, const OptimizerStep &work
   StepOutcome outcome;
   int64_t items = 0;
   for (size_t b = 0; b < work.count; ++b) {
-    buffers[b].fill(data, work.batches[b]);
+    if (Status s = buffers[b].fill(data, work.batches[b]); !s)
+      return s.takeError();
     Result<int64_t> count = instance.items(buffers[b].view());
     if (!count)
       return makeError(data.path(), count.error().str());
