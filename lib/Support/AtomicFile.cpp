@@ -160,6 +160,8 @@ Status makeDirectories(const std::string &path) {
   return isDirectory(name) ? Status::ok() : makeError(path, "is not a directory");
 }
 
+Status syncFile(const std::string &path) { return syncPath(path, O_RDONLY | O_NOFOLLOW); }
+
 Status syncDirectory(const std::string &path) { return syncPath(path, O_RDONLY | O_DIRECTORY); }
 
 Status removeTree(const std::string &path) {
