@@ -68,9 +68,13 @@ Status TrainingRun::save(int64_t step) {
   savedStep = step;
   progress.line("step " + std::to_string(step) + '/' + std::to_string(parts.plan.totalSteps) +
                 " | saved " + parts.directory.checkpointPath(step));
-  if (!parts.config.saveTotalLimit)
+  return prune();
+}
+
+Status TrainingRun::prune() {
+  if (!parts.config.saveTotalLimit || savedStep == 0)
     return Status::ok();
-  return parts.directory.prune(*parts.config.saveTotalLimit, counters.savedBest);
+  return parts.directory.prune(*parts.config.saveTotalLimit, savedStep, counters.savedBest);
 }
 
 Status TrainingRun::saveIfDue(int64_t step, const OptimizerStep &work) {

@@ -210,6 +210,9 @@ Status TrainingRun::end() {
   progress.finish();
   if (Status s = checkBase(); !s)
     return s;
+  // Where a killed process had saved its last checkpoint, and this one none.
+  if (Status s = prune(); !s)
+    return s;
   state.ended = true;
   state.logEnd(counters.lossSum / static_cast<double>(parts.plan.totalSteps));
   if (Status s = publish(); !s)

@@ -67,6 +67,7 @@ private:
 
   // RunSaves.cpp: what it leaves.
   Status save(int64_t step);
+  Status prune();
   Status saveIfDue(int64_t step, const OptimizerStep &work);
   Status writeRecord(const std::string &directory) const;
   Status publish();
