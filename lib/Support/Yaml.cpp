@@ -75,7 +75,7 @@ int prefixedBase(std::string_view text) {
 class YamlReader {
 public:
   YamlReader(std::string_view text, std::string_view file, const json::ParseOptions &options)
-      : text(text), file(file), builder(file, options.maxDepth) {
+      : text(text), file(file), builder(file, text.size(), options.maxDepth) {
     initialized = yaml_parser_initialize(&parser) != 0;
     if (!initialized)
       return;
@@ -167,7 +167,7 @@ private:
       return builder.key(std::string(content), at);
     }
     if (!isPlain)
-      return builder.scalar(Value(content), at);
+      return builder.string(std::string(content), at);
     return resolve(content, at);
   }
 
@@ -193,7 +193,7 @@ private:
     }
     switch (decimalKind(content)) {
     case Number::None:
-      return builder.scalar(Value(content), at);
+      return builder.string(std::string(content), at);
     case Number::Integer:
       if (std::optional<Value> number = json::integerFromText(content))
         return builder.scalar(std::move(*number), at);
