@@ -80,7 +80,9 @@ public:
     if (!initialized)
       return;
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser, reinterpret_cast<const unsigned char *>(text.data()),
+    // It asserts that there is a pointer, of an empty text too.
+    const char *begin = text.empty() ? "" : text.data();
+    yaml_parser_set_input_string(&parser, reinterpret_cast<const unsigned char *>(begin),
                                  text.size());
   }
   ~YamlReader() {

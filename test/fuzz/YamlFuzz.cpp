@@ -11,6 +11,9 @@ void fuzz::readInput(std::string_view input) {
   Result<json::Value> value = parseYaml(input, "input.yaml");
   if (!value)
     return checkError(value.error(), "input.yaml");
+  // Two values and a text are more than the limit of one large input is for.
+  if (input.size() > size_t{1} << 20)
+    return;
   std::string text = json::dump(*value);
   Result<json::Value> again = json::parse(text, "again.json");
   require(bool(again), "what was written is not read", text);
