@@ -113,6 +113,8 @@ OptimizerStep StepSource::next() {
   result.epoch = epoch;
   result.stepInEpoch = step++;
   result.stepsInEpoch = stepsOf(current.size());
+  result.batchesDone = static_cast<int64_t>(begin + result.count);
+  result.batchesInEpoch = static_cast<int64_t>(current.size());
   return result;
 }
 
