@@ -213,6 +213,11 @@ ftc_code ftc_run_entry(ftc_instance *instance, const char *entry, const ftc_batc
    also base tensors, tables of batched launches and pinned memory of the host. */
 uint64_t ftc_instance_bytes(const ftc_instance *instance);
 
+/* What the bits of a step's results depend on beside package, weights, state and batch: one line of
+   JSON that names the processor or GPU, the library and what it chose. The number of threads is not
+   in it: it changes no bit. Owned by the instance. */
+const char *ftc_instance_choices(const ftc_instance *instance);
+
 #ifdef __cplusplus
 }
 #endif

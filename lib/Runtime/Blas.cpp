@@ -41,9 +41,10 @@ Result<Blas> openBlas(const std::string &library) {
   Blas blas;
   blas.sgemm = reinterpret_cast<Blas::Sgemm>(::dlsym(handle, "cblas_sgemm"));
   auto coreName = reinterpret_cast<char *(*)()>(::dlsym(handle, "openblas_get_corename"));
+  auto config = reinterpret_cast<char *(*)()>(::dlsym(handle, "openblas_get_config"));
   auto setThreads = reinterpret_cast<void (*)(int)>(::dlsym(handle, "openblas_set_num_threads"));
   auto getThreads = reinterpret_cast<int (*)()>(::dlsym(handle, "openblas_get_num_threads"));
-  if (!blas.sgemm || !coreName || !setThreads || !getThreads) {
+  if (!blas.sgemm || !coreName || !config || !setThreads || !getThreads) {
     ::dlclose(handle);
     return makeError(library, "is no OpenBLAS: cblas_sgemm or openblas_* functions are missing; "
                               "install OpenBLAS (Debian: libopenblas0-pthread)");
@@ -54,6 +55,7 @@ Result<Blas> openBlas(const std::string &library) {
   if (getThreads() != 1)
     return makeError(library, "runs with " + std::to_string(getThreads()) +
                                   " threads and cannot be set to 1");
+  blas.config = config();
   blas.core = coreName();
   return blas;
 }

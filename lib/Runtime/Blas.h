@@ -25,7 +25,8 @@ struct Blas {
   static constexpr uint64_t bufferBytes = uint64_t{128} << 20;
 
   Sgemm sgemm = nullptr;
-  std::string core; ///< what OpenBLAS calls the core type it runs for
+  std::string config; ///< what OpenBLAS says of its version and build
+  std::string core;   ///< what OpenBLAS calls the core type it runs for
 
   /// C[m,n] = alpha op(A) op(B) + beta C, row-major; every size and leading dimension below 2^31.
   void gemm(bool transposeA, bool transposeB, int64_t m, int64_t n, int64_t k, float alpha,

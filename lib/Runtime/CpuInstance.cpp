@@ -5,6 +5,8 @@
 #include "CpuInstance.h"
 
 #include "CpuFeatures.h"
+#include "MatrixUnit.h"
+#include "ftc/Support/Json.h"
 
 #include <algorithm>
 #include <cstring>
@@ -29,6 +31,19 @@ Outcome CpuInstance::create(const Package &package, unsigned threads,
     return outcome;
   instance = std::move(result);
   return Outcome::ok();
+}
+
+std::string CpuInstance::choices() const {
+  const CpuFeatures &features = cpuFeatures();
+  json::Value object = json::Value::object();
+  object
+      .set("processor", features.hasLevel4()   ? "x86-64-v4"
+                        : features.hasLevel3() ? "x86-64-v3"
+                                               : "x86-64")
+      .set("matrix_unit", haveMatrixUnit())
+      .set("library", blas->config)
+      .set("core", blas->core);
+  return json::dump(object);
 }
 
 Outcome CpuInstance::prepare() {

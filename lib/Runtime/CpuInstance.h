@@ -23,6 +23,7 @@ public:
                         std::unique_ptr<Instance> &instance);
 
   uint64_t bytes() const override { return arena.size() + state.size() + scratch.size(); }
+  std::string choices() const override;
 
 protected:
   Outcome bindBase(uint32_t tensor, DType dtype, const void *data) override;

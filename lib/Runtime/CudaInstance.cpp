@@ -5,6 +5,8 @@
 #include "CudaInstance.h"
 
 #include "Memory.h"
+#include "ftc/Support/Hash.h"
+#include "ftc/Support/Json.h"
 
 #include <algorithm>
 #include <cstring>
@@ -281,6 +283,17 @@ uint64_t CudaInstance::bytes() const {
   const Resources &parts = *resources;
   return parts.arena.size() + parts.state.size() + parts.weights.size() + parts.products.bytes() +
          parts.batches.bytes() + parts.boundary.size() + parts.transfer.size();
+}
+
+std::string CudaInstance::choices() const {
+  json::Value object = json::Value::object();
+  object.set("gpu", device.name())
+      .set("arch", device.arch())
+      .set("products", hash128(resources->products.algorithms()).hex());
+  std::optional<uint32_t> cubin =
+      fittingCubin(package.root(), device.computeMajor(), device.computeMinor());
+  object.set("kernels", cubin ? package->cubins()->Get(*cubin)->arch()->str() : "nvrtc");
+  return json::dump(object);
 }
 
 //===----------------------------------------------------------------------===//

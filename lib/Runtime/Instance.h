@@ -56,6 +56,8 @@ public:
 
   /// All that was allocated for arena, state and scratch, and weights where they are copied.
   virtual uint64_t bytes() const = 0;
+  /// See ftc_instance_choices.
+  virtual std::string choices() const = 0;
 
 protected:
   struct Input {

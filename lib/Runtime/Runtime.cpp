@@ -19,6 +19,7 @@ struct ftc_package {
 
 struct ftc_instance {
   std::unique_ptr<ftc::Instance> instance;
+  std::string choices;
 };
 
 namespace {
@@ -223,6 +224,7 @@ ftc_code ftc_instance_create(const ftc_package *package, const ftc_options *opti
   if (outcome) {
     *instance = new ftc_instance();
     (*instance)->instance = std::move(created);
+    (*instance)->choices = (*instance)->instance->choices();
   }
   return report(outcome, error);
 }
@@ -312,6 +314,10 @@ ftc_code ftc_run_entry(ftc_instance *instance, const char *entry, const ftc_batc
 
 uint64_t ftc_instance_bytes(const ftc_instance *instance) {
   return instance ? instance->instance->bytes() : 0;
+}
+
+const char *ftc_instance_choices(const ftc_instance *instance) {
+  return instance ? instance->choices.c_str() : nullptr;
 }
 
 } // extern "C"

@@ -130,6 +130,8 @@ Status makeDirectories(const std::string &path) {
   return Status::ok();
 }
 
+Status syncFile(const std::string &path) { return syncPath(path, O_RDONLY | O_NOFOLLOW); }
+
 Status syncDirectory(const std::string &path) { return syncPath(path, O_RDONLY | O_DIRECTORY); }
 
 Status removeTree(const std::string &path) {

@@ -84,13 +84,15 @@ const std::vector<TrainConfigRow> &trainConfigRows() {
       {"logging_strategy", &C::loggingStrategy, When::Run, "a strategy", nullptr, kStrategies},
       {"logging_steps", &C::loggingSteps, When::Run, kInterval, interval},
       {"logging_first_step", &C::loggingFirstStep, When::Run, kFlag},
-      {"save_strategy", &C::saveStrategy, When::Run, "a strategy that ftc has", nullptr,
-       kStrategies},
+      {"save_strategy", &C::saveStrategy, When::Run, "a strategy", nullptr, "no steps epoch best"},
       {"save_steps", &C::saveSteps, When::Run, kInterval, interval},
       {"save_total_limit", &C::saveTotalLimit, When::Run,
        "an integer of at least 1, or null (keep all)", atLeastOne},
       {"eval_strategy", &C::evalStrategy, When::Run, "a strategy", nullptr, kStrategies},
       {"eval_steps", &C::evalSteps, When::Run, kInterval, interval},
+      {"load_best_model_at_end", &C::loadBestModelAtEnd, When::Run, kFlag},
+      {"metric_for_best_model", &C::metricForBestModel, When::Run,
+       "the loss of --eval-data, which is the only metric, or null", nullptr, "loss eval_loss"},
   };
   return rows;
 }

@@ -8,16 +8,19 @@
 
 namespace ftc::trainer {
 
-void BatchBuffer::fill(const Dataset &data, const PackedBatch &batch) {
+Status BatchBuffer::fill(const Dataset &data, const PackedBatch &batch) {
   inputIds.clear();
   labels.clear();
   cuSeqlens.assign(1, 0);
   for (uint32_t index : batch.sequences) {
-    SequenceView sequence = data.sequence(index);
-    inputIds.insert(inputIds.end(), sequence.inputIds, sequence.inputIds + sequence.length);
-    labels.insert(labels.end(), sequence.labels, sequence.labels + sequence.length);
+    Result<Sequence> sequence = data.sequence(index);
+    if (!sequence)
+      return sequence.takeError();
+    inputIds.insert(inputIds.end(), sequence->inputIds.begin(), sequence->inputIds.end());
+    labels.insert(labels.end(), sequence->labels.begin(), sequence->labels.end());
     cuSeqlens.push_back(static_cast<int32_t>(inputIds.size()));
   }
+  return Status::ok();
 }
 
 ftc_batch BatchBuffer::view() const {
@@ -66,7 +69,8 @@ Result<Evaluation> Evaluator::run(Instance &instance, const TrainConfig &config)
   double sum = 0;
   Evaluation total;
   for (const PackedBatch &batch : batches) {
-    buffer.fill(data, batch);
+    if (Status s = buffer.fill(data, batch); !s)
+      return s.takeError();
     Result<Evaluation> part = evaluateBatch(instance, buffer.view(), config, data.path());
     if (!part)
       return part.takeError();

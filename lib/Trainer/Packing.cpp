@@ -102,20 +102,32 @@ int64_t StepSource::stepsOf(size_t batches) const {
 }
 
 OptimizerStep StepSource::next() {
-  if (epoch < 0 || step == stepsOf(current.size())) {
+  if (epoch < 0 || done >= current.size()) {
     current = pack(++epoch);
-    step = 0;
+    done = 0;
   }
   OptimizerStep result;
-  size_t begin = static_cast<size_t>(step * accumulation);
-  result.batches = current.data() + begin;
-  result.count = std::min(static_cast<size_t>(accumulation), current.size() - begin);
+  result.batches = current.data() + done;
+  result.count = std::min(static_cast<size_t>(accumulation), current.size() - done);
   result.epoch = epoch;
-  result.stepInEpoch = step++;
+  result.stepInEpoch = static_cast<int64_t>(done) / accumulation;
   result.stepsInEpoch = stepsOf(current.size());
-  result.batchesDone = static_cast<int64_t>(begin + result.count);
+  done += result.count;
+  result.batchesDone = static_cast<int64_t>(done);
   result.batchesInEpoch = static_cast<int64_t>(current.size());
   return result;
+}
+
+void StepSource::goTo(int64_t which, int64_t batchesDone) {
+  epoch = which;
+  current = pack(epoch);
+  done = std::min(static_cast<size_t>(batchesDone), current.size());
+}
+
+double StepSource::epochsDone() const {
+  return epoch < 0 ? 0
+                   : static_cast<double>(epoch) + static_cast<double>(stepsOf(done)) /
+                                                      static_cast<double>(stepsOf(current.size()));
 }
 
 int64_t StepSource::stepsOfEpochs(double epochs) const {

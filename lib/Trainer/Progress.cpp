@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <utility>
 
 #include <sys/ioctl.h>
@@ -95,12 +96,37 @@ void Progress::finish() {
   shown.clear();
 }
 
-Result<MetricsFile> MetricsFile::create(const std::string &path) {
+namespace {
+
+/// Rewrites a metrics file with its records of steps up to `keptSteps`. A last line that a killed
+/// process left half-written goes, too.
+Status keepSteps(const std::string &path, int64_t keptSteps) {
+  std::ifstream file(path);
+  if (!file)
+    return Status::ok(); // there is none yet
+  Result<AtomicFile> kept = AtomicFile::create(path);
+  if (!kept)
+    return kept.takeError();
+  for (std::string line; std::getline(file, line);) {
+    Result<json::Value> record = json::parse(line, path);
+    const json::Value *step = record ? record->find("step") : nullptr;
+    if (!step || step->asInt64().value_or(INT64_MAX) > keptSteps)
+      continue;
+    if (Status s = kept->write(line + '\n'); !s)
+      return s;
+  }
+  return kept->commit();
+}
+
+} // namespace
+
+Result<MetricsFile> MetricsFile::create(const std::string &path, int64_t keptSteps) {
   MetricsFile metrics;
   metrics.name = path;
-  if (path.empty())
-    return metrics;
-  metrics.file = std::fopen(path.c_str(), "we");
+  if (keptSteps > 0)
+    if (Status s = keepSteps(path, keptSteps); !s)
+      return s.takeError();
+  metrics.file = std::fopen(path.c_str(), keptSteps > 0 ? "ae" : "we");
   if (!metrics.file)
     return systemError(path, "cannot create the metrics file", errno);
   return metrics;

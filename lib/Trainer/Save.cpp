@@ -1,17 +1,15 @@
 //===- Save.cpp - trained weights to disk ----------------------------------===//
-// Streams tensors from the instance into a directory that appears whole.
+// Streams tensors from the instance into the files of a directory.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #include "ftc/Trainer/Save.h"
 
+#include "ftc/Support/AtomicFile.h"
 #include "ftc/Support/Safetensors.h"
 #include "ftc/Support/SafetensorsWriter.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <filesystem>
-
-#include <unistd.h>
+#include <map>
 
 namespace ftc::trainer {
 
@@ -25,38 +23,7 @@ const json::Value *dtypeOf(const json::Value *config) {
   return nullptr;
 }
 
-/// The directory that holds `path`, which may end in slashes.
-std::string parentOf(std::string path) {
-  while (path.size() > 1 && path.back() == '/')
-    path.pop_back();
-  return directoryName(path);
-}
-
 } // namespace
-
-Status checkOutputDirectory(const std::string &path) {
-  namespace fs = std::filesystem;
-  std::error_code failure;
-  fs::file_status status = fs::status(path, failure);
-  if (fs::is_directory(status)) {
-    bool isEmpty = fs::is_empty(path, failure);
-    if (failure)
-      return systemError(path, "cannot read", failure.value());
-    if (!isEmpty)
-      return makeError(path, "exists and is not empty; give a new or an empty directory");
-  } else if (fs::exists(status)) {
-    return makeError(path, "exists and is no directory; give a new or an empty directory");
-  }
-  // The directories above are made when there is something to put into them.
-  std::string above = parentOf(path);
-  while (!fileExists(above))
-    above = directoryName(above);
-  if (!isDirectory(above))
-    return makeError(above, "is no directory; give an output path within one");
-  if (::access(above.c_str(), W_OK | X_OK) != 0)
-    return systemError(above, "cannot write into this directory", errno);
-  return Status::ok();
-}
 
 Result<DType> modelDType(const std::vector<PackageFile> &files) {
   for (const PackageFile &file : files) {
@@ -85,20 +52,6 @@ Result<DType> modelDType(const std::vector<PackageFile> &files) {
 }
 
 namespace {
-
-std::optional<DType> storedDType(ftc_dtype dtype) {
-  switch (dtype) {
-  case FTC_F32:
-    return DType::F32;
-  case FTC_BF16:
-    return DType::BF16;
-  case FTC_F16:
-    return DType::F16;
-  case FTC_I32:
-    return DType::I32;
-  }
-  return std::nullopt;
-}
 
 /// One tensor of the output and where it comes from.
 struct Source {
@@ -144,7 +97,8 @@ std::vector<const TensorView *> tensorsOf(const SafetensorsDirectory &weights,
   return found;
 }
 
-Status writeWeights(const Instance &instance, const std::vector<Source> &sources,
+Status writeWeights(const Package &package, const Instance &instance,
+                    const std::vector<Source> &sources,
                     const std::vector<const TensorView *> &copied, const std::string &path) {
   std::vector<TensorDeclaration> declarations;
   std::map<std::string, const Source *> byKey;
@@ -173,8 +127,11 @@ Status writeWeights(const Instance &instance, const std::vector<Source> &sources
     buffer.resize((bytes + sizeof(float) - 1) / sizeof(float));
     if (Status s = instance.read(source.tensor->name, source.file.offset, buffer.data(), bytes); !s)
       return s;
-    if (source.tensor->role == FTC_TRAINABLE)
+    if (source.tensor->role == FTC_TRAINABLE) {
+      if (Status s = checkFinite(package, *source.tensor, buffer.data(), buffer.size()); !s)
+        return s;
       toFileOrder(*source.tensor, buffer);
+    }
     Status written = source.stored == source.written
                          ? writer->write(declaration.name, buffer.data(), bytes)
                          : writer->writeF32(declaration.name, buffer.data(), bytes / sizeof(float));
@@ -186,8 +143,8 @@ Status writeWeights(const Instance &instance, const std::vector<Source> &sources
 
 } // namespace
 
-Status saveOutput(const Package &package, const Instance &instance, const std::string &modelWeights,
-                  const std::string &trainerState, const std::string &directory) {
+Status writeResult(const Package &package, const Instance &instance,
+                   const std::string &modelWeights, const std::string &directory) {
   Result<std::vector<PackageFile>> files = package.files();
   if (!files)
     return files.takeError();
@@ -212,21 +169,11 @@ Status saveOutput(const Package &package, const Instance &instance, const std::s
     model = std::move(*opened);
     copied = tensorsOf(*model, leftAlone);
   }
-  if (Status s = makeDirectories(parentOf(directory)); !s)
-    return s;
-  Result<AtomicDirectory> output = AtomicDirectory::create(directory);
-  if (!output)
-    return output.takeError();
   for (const PackageFile &file : *files)
-    if (Status s = writeFileAtomically(joinPath(output->path(), file.name), file.text); !s)
+    if (Status s = writeFileAtomically(joinPath(directory, file.name), file.text); !s)
       return s;
   std::string weights = isModel ? "model.safetensors" : "adapter_model.safetensors";
-  if (Status s = writeWeights(instance, *sources, copied, joinPath(output->path(), weights)); !s)
-    return s;
-  if (Status s = writeFileAtomically(joinPath(output->path(), "trainer_state.json"), trainerState);
-      !s)
-    return s;
-  return output->commit();
+  return writeWeights(package, instance, *sources, copied, joinPath(directory, weights));
 }
 
 } // namespace ftc::trainer

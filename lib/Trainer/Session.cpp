@@ -7,6 +7,7 @@
 #include "AdapterFit.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <thread>
 
@@ -204,6 +205,11 @@ Status Instance::read(const char *tensor, uint64_t offset, void *data, size_t by
   return statusOf(ftc_state_read_range(owned.get(), tensor, offset, data, bytes, &error), error);
 }
 
+Status Instance::write(const char *tensor, const void *data, size_t bytes) {
+  ftc_error error{};
+  return statusOf(ftc_state_write(owned.get(), tensor, data, bytes, &error), error);
+}
+
 std::vector<FileTensor> fileTensors(const Package &package, const ftc_tensor_info &tensor) {
   if (!package.info().writes_model || tensor.parts == 0)
     return {{tensor.key, fileShape(tensor), 0, tensor.bytes}};
@@ -218,6 +224,32 @@ std::vector<FileTensor> fileTensors(const Package &package, const ftc_tensor_inf
                      part * (tensor.bytes / tensor.parts),
                      tensor.bytes / tensor.parts});
   return files;
+}
+
+std::optional<DType> storedDType(ftc_dtype dtype) {
+  switch (dtype) {
+  case FTC_F32:
+    return DType::F32;
+  case FTC_BF16:
+    return DType::BF16;
+  case FTC_F16:
+    return DType::F16;
+  case FTC_I32:
+    return DType::I32;
+  }
+  return std::nullopt;
+}
+
+Status checkFinite(const Package &package, const ftc_tensor_info &tensor, const float *values,
+                   size_t count) {
+  bool finite = true;
+  for (size_t i = 0; i < count; ++i)
+    finite &= std::isfinite(values[i]);
+  if (finite)
+    return Status::ok();
+  return makeError(package.path(), "the trained " + quoted(tensor.key, 200) +
+                                       " has values that are not finite; it is not saved")
+      .note("a lower learning_rate, warmup_steps, or max_grad_norm may help");
 }
 
 std::vector<int64_t> fileShape(const ftc_tensor_info &tensor) {

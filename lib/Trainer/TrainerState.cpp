@@ -4,6 +4,8 @@
 //===----------------------------------------------------------------------===//
 #include "ftc/Trainer/TrainerState.h"
 
+#include "ftc/Support/ObjectReader.h"
+
 #include <cmath>
 
 namespace ftc::trainer {
@@ -45,16 +47,17 @@ json::Value TrainerState::toValue() const {
       .set("should_evaluate", false)
       .set("should_log", false)
       .set("should_save", true)
-      .set("should_training_stop", true);
+      .set("should_training_stop", ended);
   json::Value control = json::Value::object();
   control.set("args", json::Value::object()).set("attributes", std::move(attributes));
   json::Value callbacks = json::Value::object();
   callbacks.set("TrainerControl", std::move(control));
 
   json::Value state = json::Value::object();
-  state.set("best_global_step", nullptr)
-      .set("best_metric", nullptr)
-      .set("best_model_checkpoint", nullptr)
+  state.set("best_global_step", bestGlobalStep ? json::Value(*bestGlobalStep) : json::Value())
+      .set("best_metric", bestMetric ? json::Value(*bestMetric) : json::Value())
+      .set("best_model_checkpoint",
+           bestModelCheckpoint.empty() ? json::Value() : json::Value(bestModelCheckpoint))
       .set("epoch", epoch)
       .set("eval_steps", evalSteps)
       .set("global_step", globalStep)
@@ -73,6 +76,19 @@ json::Value TrainerState::toValue() const {
       .set("trial_name", nullptr)
       .set("trial_params", nullptr);
   return state;
+}
+
+Status TrainerState::restore(const json::Value &saved, const std::string &path) {
+  json::ObjectReader reader(saved, path);
+  Result<const json::Value *> list = reader.getArray("log_history");
+  if (!list)
+    return list.takeError();
+  Result<int64_t> tokens = reader.getInt("num_input_tokens_seen", 0);
+  if (!tokens)
+    return tokens.takeError();
+  history = **list;
+  tokensSeen = *tokens;
+  return Status::ok();
 }
 
 } // namespace ftc::trainer

@@ -91,11 +91,17 @@ Result<TrainingPlan> makePlan(const TrainConfig &config, const StepSource &sourc
   else if (config.evalStrategy != "no")
     warnings->push_back("'eval_strategy' is " + quoted(config.evalStrategy) +
                         " without --eval-data: nothing is evaluated");
-  TrainConfig defaults;
-  if (config.saveStrategy == "epoch" ||
-      (config.saveStrategy == "steps" && !(config.saveSteps == defaults.saveSteps)))
-    warnings->push_back("checkpoints during a run are not supported yet: only the last weights are "
-                        "saved, and 'save_strategy' and 'save_steps' have no effect");
+  plan.saving = recurrence(config.saveStrategy, config.saveSteps, plan.totalSteps);
+  plan.savesLast = config.saveStrategy == "steps" || config.saveStrategy == "epoch";
+  plan.savesBest = config.saveStrategy == "best" || config.loadBestModelAtEnd;
+  plan.tracksBest = plan.savesBest || !config.metricForBestModel.empty();
+  if (plan.savesBest && !hasEvalData) {
+    const char *key = config.loadBestModelAtEnd ? "load_best_model_at_end" : "save_strategy";
+    std::string where = config.whereOf(key);
+    return makeError(where.empty() ? "--eval-data" : where,
+                     quoted(key) + " is " + (config.loadBestModelAtEnd ? "true" : "'best'") +
+                         ", which needs the loss of --eval-data");
+  }
   return plan;
 }
 

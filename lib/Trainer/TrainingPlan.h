@@ -27,6 +27,10 @@ struct TrainingPlan {
   int64_t stepsInFirstEpoch = 0;
   Recurrence logging;
   Recurrence evaluation;
+  Recurrence saving;
+  bool savesLast = false; ///< a checkpoint after the last step
+  bool tracksBest = false;
+  bool savesBest = false; ///< a checkpoint whenever the evaluation is better than all before
 };
 
 /// The package's configuration overlaid with --train, --set and --max-steps, in this order. A

@@ -190,14 +190,14 @@ int runCommand(const ProgramText &program, const Command &command,
   }
   if (std::optional<std::string> wrong = takeArguments(command, parsed))
     return usageError(program.name + ' ' + command.name, *wrong);
-  Status status = command.run();
+  Result<int> status = command.run();
   if (!status) {
     // What was printed before stands before the error where both go to one place.
     std::fflush(stdout);
     printError(status.error());
     return 1;
   }
-  return 0;
+  return *status;
 }
 
 } // namespace

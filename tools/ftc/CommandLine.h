@@ -57,8 +57,14 @@ public:
   std::vector<std::string> *passed = nullptr;
   /// Wrong usage that no single argument shows: what it is, or nothing.
   std::function<std::optional<std::string>()> check;
-  std::function<Status()> run;
+  /// The exit status of a command that did what it was to do, or an error, which is 1.
+  std::function<Result<int>()> run;
 };
+
+/// Of a command that ends in one way only.
+inline Result<int> exitStatus(Status status) {
+  return status ? Result<int>(0) : Result<int>(status.takeError());
+}
 
 /// What the program says of itself.
 struct ProgramText {
@@ -68,8 +74,8 @@ struct ProgramText {
   std::string example;
 };
 
-/// Finds the command, reads its arguments, runs it. Returns the exit status: 0 done, 1 an error, 2
-/// wrong usage.
+/// Finds the command, reads its arguments, runs it. Returns the exit status: the command's, 1 for
+/// an error, 2 for wrong usage.
 int runCommandLine(const ProgramText &program, const std::vector<Command> &commands,
                    const std::vector<std::string> &words);
 

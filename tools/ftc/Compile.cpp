@@ -146,7 +146,7 @@ Command compileCommand(const std::string &programName) {
       return "--from goes on from IR and takes no --model or --adapter";
     return std::nullopt;
   };
-  command.run = [flags, programName] { return compile(*flags, programName); };
+  command.run = [flags, programName] { return exitStatus(compile(*flags, programName)); };
   return command;
 }
 

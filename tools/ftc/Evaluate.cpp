@@ -38,7 +38,7 @@ Command evaluateCommand() {
       return "give either --batch or --data";
     return std::nullopt;
   };
-  command.run = [options] { return trainer::runEvaluate(*options); };
+  command.run = [options] { return exitStatus(trainer::runEvaluate(*options)); };
   return command;
 }
 

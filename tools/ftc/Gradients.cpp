@@ -35,7 +35,7 @@ Command gradientsCommand() {
       "--threads", 0, 256,
       [options](int64_t threads) { options->threads = static_cast<int>(threads); },
       "threads to compute with (default: 0, all processors that may be used)");
-  command.run = [options] { return trainer::runGradients(*options); };
+  command.run = [options] { return exitStatus(trainer::runGradients(*options)); };
   return command;
 }
 

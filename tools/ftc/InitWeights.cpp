@@ -59,7 +59,7 @@ Command initWeightsCommand() {
       .required = true;
   command.option("-o,--output", "DIR", &flags->output, "where the model goes; must be new or empty")
       .required = true;
-  command.run = [flags] { return initWeights(*flags); };
+  command.run = [flags] { return exitStatus(initWeights(*flags)); };
   return command;
 }
 

@@ -47,7 +47,7 @@ Command inspectCommand() {
   command.example = "ftc inspect lora.ftp";
   command.positional("PATH", &flags->path, "a package, or an output directory of 'ftc train'");
   command.flag("--json", &flags->json, "print JSON, all sizes in bytes");
-  command.run = [flags] { return inspect(*flags); };
+  command.run = [flags] { return exitStatus(inspect(*flags)); };
   return command;
 }
 

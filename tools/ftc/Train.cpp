@@ -31,7 +31,7 @@ Command trainCommand() {
   command.option("--data", "FILE", &options->data, "training data, JSONL").required = true;
   command
       .option("--output", "DIR", &options->output,
-              "where the result goes; must be new or empty, and appears whole at the end")
+              "where checkpoints and the result go; must be new or empty, but for --resume")
       .required = true;
   command.option("--eval-data", "FILE", &options->evalData,
                  "JSONL whose loss is measured at eval_steps and at the end");
@@ -47,15 +47,22 @@ Command trainCommand() {
       "optimizer steps to run, the schedule's horizon included (default: max_steps, "
       "else num_train_epochs)");
   command.option("--metrics", "FILE", &options->metrics,
-                 "write one JSON object a step to this file");
+                 "write one JSON object a step to this file (default: metrics.jsonl in --output)");
   command.integer(
       "--threads", 0, 256,
       [options](int64_t threads) { options->threads = static_cast<int>(threads); },
       "threads to compute with (default: 0, all processors that may be used)");
   command.flag("--plot", &options->plot,
                "draw the loss curve at the end where stdout is no terminal, too");
-  command.flag("--resume", &options->resume, "go on from the last checkpoint (not supported yet)");
-  command.run = [options] { return trainer::runTrain(*options); };
+  command.flag("--resume", &options->resume,
+               "go on from the newest whole checkpoint in --output; begin anew where there is "
+               "none");
+  command.run = [options]() -> Result<int> {
+    int signal = 0;
+    if (Status status = trainer::runTrain(*options, &signal); !status)
+      return status.takeError();
+    return signal ? 128 + signal : 0;
+  };
   return command;
 }
 

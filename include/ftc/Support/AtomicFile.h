@@ -74,6 +74,8 @@ private:
 
 /// Makes a directory and its missing parents; one that exists is fine.
 Status makeDirectories(const std::string &path);
+/// Syncs a file's content.
+Status syncFile(const std::string &path);
 /// Syncs a directory, so that renames in it survive a power cut.
 Status syncDirectory(const std::string &path);
 /// Removes a file or a directory tree (links are removed, not followed); absent is fine.

@@ -83,11 +83,13 @@ struct TrainConfig {
   std::string loggingStrategy = "steps"; ///< no, steps, epoch
   StepCount loggingSteps{500};
   bool loggingFirstStep = false;
-  std::string saveStrategy = "steps"; ///< no, steps, epoch
+  std::string saveStrategy = "steps"; ///< no, steps, epoch, best
   StepCount saveSteps{500};
   std::optional<int64_t> saveTotalLimit;
   std::string evalStrategy = "no";    ///< no, steps, epoch; `steps` when only eval_steps is given
   std::optional<StepCount> evalSteps; ///< absent: loggingSteps
+  bool loadBestModelAtEnd = false;    ///< the result is the checkpoint with the least loss
+  std::string metricForBestModel;     ///< loss, eval_loss; empty: none is recorded
 
   /// Steps of linear warmup in a run of `totalSteps`, by warmupSteps, else warmupRatio (both as
   /// TrainingArguments.get_warmup_steps).

@@ -26,12 +26,14 @@ struct TrainOptions {
   std::string trainFile;         ///< --train: a configuration file over the package's
   std::vector<std::string> sets; ///< --set: `key=value`, over the file
   std::optional<int64_t> maxSteps;
-  std::string metrics; ///< empty: none
+  std::string metrics; ///< empty: metrics.jsonl in `output`
   int threads = 0;
   bool resume = false;
   bool plot = false; ///< draw the loss curve where stdout is no terminal, too
 };
-Status runTrain(const TrainOptions &options);
+/// `stoppedBy`, where given: the signal after which a checkpoint was saved and the run left, else
+/// 0.
+Status runTrain(const TrainOptions &options, int *stoppedBy = nullptr);
 
 struct GradientsOptions {
   std::string package;

@@ -1,4 +1,4 @@
-//===- Dataset.h - training data in memory ---------------------------------===//
+//===- Dataset.h - training data in a file ---------------------------------===//
 // JSONL of token ids or text, checked line by line, split to the length of a row.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
@@ -6,8 +6,10 @@
 #define FTC_TRAINER_DATASET_H
 
 #include "ftc/Support/Error.h"
+#include "ftc/Support/Hash.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,49 +36,73 @@ struct DatasetLimits {
   bool predictsFirst = false; ///< a virtual token in front predicts a sequence's first label
 };
 
-/// One sequence: `length` ids and unshifted labels, from one line (counted from 1) of the file.
-struct SequenceView {
-  const int32_t *inputIds = nullptr;
-  const int32_t *labels = nullptr;
-  int64_t length = 0;
-  uint64_t line = 0;
+/// One sequence: ids and unshifted labels of the same length.
+struct Sequence {
+  std::vector<int32_t> inputIds, labels;
 };
 
-/// All sequences of one JSONL file. A line is an object with `input_ids` (and `labels` of the same
+/// The sequences of one JSONL file. A line is an object with `input_ids` (and `labels` of the same
 /// length, -100 where there is no target; absent: the ids themselves), or with `text` for the byte
 /// tokenizer. Members with other names are ignored, blank lines too. A sequence longer than
 /// `maxLength` becomes several. A sequence (or piece of one) without a predicted token, that is
 /// with no label but the first (or none where that is predicted too), cannot change a loss or a
 /// gradient and is left out and counted.
+///
+/// Loading checks every line and keeps 32 bytes a sequence; tokens are read again from the file,
+/// which stays open, when they are asked for. A line that is then another than it was is an error.
+/// A pipe, and lines so long that their pieces would be read over and over, are kept in a temporary
+/// file without a name.
 class Dataset {
 public:
   /// Errors are `FILE:LINE:COL: what`. A file in which no token is predicted is an error.
   static Result<Dataset> load(const std::string &path, const DatasetLimits &limits);
+  Dataset(Dataset &&) noexcept;
+  Dataset &operator=(Dataset &&) noexcept;
+  ~Dataset();
 
-  size_t size() const { return begins.size() - 1; }
-  SequenceView sequence(size_t index) const;
+  size_t size() const { return entries.size(); }
+  /// Reads a sequence.
+  Result<Sequence> sequence(size_t index) const;
+  /// The line that a sequence comes from, counted from 1.
+  uint64_t line(size_t index) const { return entries[index].line; }
+  int64_t length(size_t index) const { return entries[index].length; }
   /// Length of every sequence, in file order.
   std::vector<int64_t> lengths() const;
 
   /// Tokens of all sequences, and those of them that are predicted.
-  int64_t tokens() const { return static_cast<int64_t>(ids.size()); }
+  int64_t tokens() const { return tokenCount; }
   int64_t predictedTokens() const { return predicted; }
   /// Pieces beyond the first of sequences that were split, and pieces left out.
   int64_t splits() const { return splitCount; }
   int64_t leftOut() const { return leftOutCount; }
   const std::string &path() const { return name; }
+  /// XXH3-128 of the sequences in order: of each its length (int64), ids and labels (int32). Two
+  /// data sets that are equal here give the same run, whatever their files are called.
+  Hash128 identity() const { return content.finish(); }
 
 private:
-  Dataset() = default;
-  Status addLine(std::string_view text, uint64_t line, const DatasetLimits &limits);
-  void addSequence(const std::vector<int32_t> &inputIds, const std::vector<int32_t> &labels,
-                   uint64_t line, const DatasetLimits &limits);
+  /// Where the tokens of a sequence are.
+  struct Entry {
+    uint64_t offset; ///< of its line, or of its tokens in the scratch file (ids, then labels)
+    uint64_t line;
+    uint32_t bytes; ///< of its line; 0: in the scratch file
+    uint32_t first; ///< its first token among those of the line
+    uint32_t length;
+    uint32_t check; ///< 32 bits of the hash of its line
+  };
+  struct Storage;
+
+  Dataset();
+  Status addLine(std::string_view text, uint64_t offset, uint64_t line);
+  Status addPiece(Entry entry);
+  Error changed(const Entry &entry) const;
 
   std::string name;
-  std::vector<int32_t> ids;
-  std::vector<int32_t> labels;
-  std::vector<size_t> begins{0};
-  std::vector<uint64_t> lines;
+  DatasetLimits limits;
+  std::unique_ptr<Storage> storage;
+  std::vector<Entry> entries;
+  Hasher128 content;
+  int64_t tokenCount = 0;
   int64_t predicted = 0;
   int64_t splitCount = 0;
   int64_t leftOutCount = 0;

@@ -15,7 +15,7 @@ namespace ftc::trainer {
 /// to batch.
 class BatchBuffer {
 public:
-  void fill(const Dataset &data, const PackedBatch &batch);
+  Status fill(const Dataset &data, const PackedBatch &batch);
   /// Points into this object, until the next fill.
   ftc_batch view() const;
 

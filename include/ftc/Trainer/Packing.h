@@ -43,7 +43,7 @@ struct OptimizerStep {
   int64_t epoch = 0;       ///< from 0
   int64_t stepInEpoch = 0; ///< from 0
   int64_t stepsInEpoch = 0;
-  int64_t batchesDone = 0; ///< micro-batches of the epoch, this step's included
+  int64_t batchesDone = 0; ///< of the epoch, once this step is done
   int64_t batchesInEpoch = 0;
 
   /// Epochs done once this step is, by micro-batches as in transformers: 1.5 in the middle of the
@@ -65,6 +65,11 @@ public:
   /// Valid until the next call.
   OptimizerStep next();
 
+  /// The next step is the one that follows `batchesDone` micro-batches of `epoch`.
+  void goTo(int64_t epoch, int64_t batchesDone);
+  /// Epochs done before the next step.
+  double epochsDone() const;
+
   /// Steps of `epochs` (a fraction counts its share of the next epoch's steps, rounded up). Packs
   /// each epoch, since the number of batches may depend on the shuffle.
   int64_t stepsOfEpochs(double epochs) const;
@@ -79,7 +84,7 @@ private:
   int64_t accumulation;
   std::vector<PackedBatch> current;
   int64_t epoch = -1;
-  int64_t step = 0;
+  size_t done = 0; ///< batches of `current`
 };
 
 } // namespace ftc::trainer

@@ -16,6 +16,7 @@ namespace ftc::trainer {
 struct StepReport {
   int64_t step = 0;
   int64_t totalSteps = 0;
+  int64_t tokens = 0;
   double loss = 0;
   double gradNorm = 0;
   double learningRate = 0;
@@ -58,8 +59,10 @@ private:
 /// `--metrics`: one JSON object a line, each written out at once.
 class MetricsFile {
 public:
-  /// Begins the file anew. An empty path gives a file that takes nothing.
-  static Result<MetricsFile> create(const std::string &path);
+  /// Begins the file anew or, for a run that goes on, keeps what it says of the first `keptSteps`
+  /// steps.
+  static Result<MetricsFile> create(const std::string &path, int64_t keptSteps = 0);
+  static MetricsFile none() { return MetricsFile(); }
   MetricsFile(MetricsFile &&other) noexcept;
   MetricsFile &operator=(MetricsFile &&other) noexcept;
   ~MetricsFile();

@@ -1,5 +1,5 @@
 //===- Save.h - trained weights to disk ------------------------------------===//
-// A PEFT adapter directory or a Hugging Face model directory, whole or not at all.
+// The files of a PEFT adapter directory or of a Hugging Face model directory.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 #ifndef FTC_TRAINER_SAVE_H
@@ -10,22 +10,18 @@
 
 namespace ftc::trainer {
 
-/// Fails unless a new directory can be made at `path`: it does not exist, or is empty, and its
-/// parent, or the nearest directory above it that exists, can be written.
-Status checkOutputDirectory(const std::string &path);
-
 /// The element type of a model's `config.json` (`dtype`, or `torch_dtype` of transformers 4, there
 /// or in its `text_config`); F32 when it names none. Fails on a type that no trained weight can
 /// have.
 Result<DType> modelDType(const std::vector<PackageFile> &files);
 
-/// Writes the package's files, `trainer_state.json` and the weights to a new directory: an
-/// adapter's trainable tensors in f32 under their checkpoint keys (`adapter_model.safetensors`), or
-/// all tensors of a model, base tensors as stored and trained ones in the model's type
-/// (`model.safetensors`), and what the package leaves alone of `modelWeights`, the directory that
-/// it was trained from.
-Status saveOutput(const Package &package, const Instance &instance, const std::string &modelWeights,
-                  const std::string &trainerState, const std::string &directory);
+/// Writes the package's files and the weights into a directory: an adapter's trainable tensors
+/// under their checkpoint keys (`adapter_model.safetensors`), or all tensors of a model, base
+/// tensors as stored and trained ones in the model's type (`model.safetensors`), and what the
+/// package leaves alone of `modelWeights`, the directory that it was trained from. Fails on a
+/// trained value that is not finite.
+Status writeResult(const Package &package, const Instance &instance,
+                   const std::string &modelWeights, const std::string &directory);
 
 } // namespace ftc::trainer
 

@@ -5,6 +5,7 @@
 #ifndef FTC_TRAINER_SESSION_H
 #define FTC_TRAINER_SESSION_H
 
+#include "ftc/Support/DType.h"
 #include "ftc/Support/TrainConfig.h"
 #include "ftc/runtime.h"
 
@@ -65,7 +66,11 @@ public:
   Result<ftc_result> run(const char *entry, const ftc_batch *batch, const ftc_run &arguments);
   /// Bytes of a tensor from `offset` on.
   Status read(const char *tensor, uint64_t offset, void *data, size_t bytes) const;
+  /// Writes a whole tensor of the state.
+  Status write(const char *tensor, const void *data, size_t bytes);
   uint64_t bytes() const { return ftc_instance_bytes(owned.get()); }
+  /// What the bits of a step depend on beside its inputs, as JSON.
+  std::string choices() const { return ftc_instance_choices(owned.get()); }
 
 private:
   struct Free {
@@ -97,6 +102,13 @@ struct FileTensor {
 /// Those that a tensor of the package is written as: the parts of a model's weight, or itself.
 /// `tensor`: one of package.tensors().
 std::vector<FileTensor> fileTensors(const Package &package, const ftc_tensor_info &tensor);
+
+/// The element type under the name of safetensors; nothing for one that it does not have.
+std::optional<DType> storedDType(ftc_dtype dtype);
+
+/// Fails where a value of a trainable tensor is not finite: such weights are not saved.
+Status checkFinite(const Package &package, const ftc_tensor_info &tensor, const float *values,
+                   size_t count);
 
 /// The shape of a trainable tensor, and of its gradient, in files.
 std::vector<int64_t> fileShape(const ftc_tensor_info &tensor);

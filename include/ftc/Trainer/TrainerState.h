@@ -7,6 +7,9 @@
 
 #include "ftc/Support/Json.h"
 
+#include <optional>
+#include <string>
+
 namespace ftc::trainer {
 
 /// What transformers.TrainerState holds. No times stand in it, so that the same run writes the same
@@ -22,6 +25,10 @@ public:
   int64_t trainBatchSize = 0;
   double numTrainEpochs = 0;
   int64_t tokensSeen = 0;
+  std::optional<int64_t> bestGlobalStep;
+  std::optional<double> bestMetric;
+  std::string bestModelCheckpoint; ///< empty: none
+  bool ended = false;              ///< no step is left
   int64_t parameters = 0; ///< of base and trainable tensors, for the estimate of total_flos
 
   /// A step's record: `loss` is the mean since the record before.
@@ -33,6 +40,8 @@ public:
   /// 6 x tokens x parameters, transformers' estimate of a training's operations.
   double totalFlos() const;
   json::Value toValue() const;
+  /// Takes from a checkpoint's file what a run adds to: the history and the tokens.
+  Status restore(const json::Value &saved, const std::string &path);
 
 private:
   json::Value history = json::Value::array();

@@ -31,8 +31,11 @@ protected:
       message.erase(at, files.path().size() + 1);
     return message;
   }
-  static Ids idsOf(const SequenceView &s) { return Ids(s.inputIds, s.inputIds + s.length); }
-  static Ids labelsOf(const SequenceView &s) { return Ids(s.labels, s.labels + s.length); }
+  static Sequence read(const Dataset &data, size_t index) {
+    Result<Sequence> sequence = data.sequence(index);
+    EXPECT_TRUE(static_cast<bool>(sequence)) << sequence.error().str();
+    return sequence ? *sequence : Sequence();
+  }
 
   test::TempDirectory files;
 };
@@ -43,13 +46,13 @@ TEST_F(DatasetTest, ReadsIdsLabelsAndText) {
                       "{\"input_ids\": [4, 5, 6], \"labels\": [-100, -100, 7], \"id\": \"x\"}\r\n"
                       "{\"text\": \"h\\u00e9\"}");
   ASSERT_EQ(data.size(), 3u);
-  EXPECT_EQ(idsOf(data.sequence(0)), (Ids{1, 2, 3}));
-  EXPECT_EQ(labelsOf(data.sequence(0)), (Ids{1, 2, 3}));
-  EXPECT_EQ(idsOf(data.sequence(1)), (Ids{4, 5, 6}));
-  EXPECT_EQ(labelsOf(data.sequence(1)), (Ids{-100, -100, 7}));
-  EXPECT_EQ(data.sequence(1).line, 3u);
-  EXPECT_EQ(idsOf(data.sequence(2)), (Ids{256, 'h', 0xc3, 0xa9, 257}));
-  EXPECT_EQ(labelsOf(data.sequence(2)), idsOf(data.sequence(2)));
+  EXPECT_EQ(read(data, 0).inputIds, (Ids{1, 2, 3}));
+  EXPECT_EQ(read(data, 0).labels, (Ids{1, 2, 3}));
+  EXPECT_EQ(read(data, 1).inputIds, (Ids{4, 5, 6}));
+  EXPECT_EQ(read(data, 1).labels, (Ids{-100, -100, 7}));
+  EXPECT_EQ(data.line(1), 3u);
+  EXPECT_EQ(read(data, 2).inputIds, (Ids{256, 'h', 0xc3, 0xa9, 257}));
+  EXPECT_EQ(read(data, 2).labels, read(data, 2).inputIds);
   EXPECT_EQ(data.tokens(), 11);
   EXPECT_EQ(data.predictedTokens(), 2 + 1 + 4);
   EXPECT_EQ(data.lengths(), (std::vector<int64_t>{3, 3, 5}));
@@ -58,13 +61,30 @@ TEST_F(DatasetTest, ReadsIdsLabelsAndText) {
 TEST_F(DatasetTest, SplitsLongSequences) {
   Dataset data = good("{\"input_ids\": [0,1,2,3,4,5,6,7,8,9]}\n{\"input_ids\": [10,11]}", {300, 4});
   ASSERT_EQ(data.size(), 4u);
-  EXPECT_EQ(idsOf(data.sequence(0)), (Ids{0, 1, 2, 3}));
-  EXPECT_EQ(idsOf(data.sequence(1)), (Ids{4, 5, 6, 7}));
-  EXPECT_EQ(idsOf(data.sequence(2)), (Ids{8, 9}));
-  EXPECT_EQ(idsOf(data.sequence(3)), (Ids{10, 11}));
-  EXPECT_EQ(data.sequence(2).line, 1u);
+  EXPECT_EQ(read(data, 0).inputIds, (Ids{0, 1, 2, 3}));
+  EXPECT_EQ(read(data, 1).inputIds, (Ids{4, 5, 6, 7}));
+  EXPECT_EQ(read(data, 2).inputIds, (Ids{8, 9}));
+  EXPECT_EQ(read(data, 3).inputIds, (Ids{10, 11}));
+  EXPECT_EQ(data.line(2), 1u);
   EXPECT_EQ(data.splits(), 2);
   EXPECT_EQ(data.predictedTokens(), 3 + 3 + 1 + 1);
+}
+
+TEST_F(DatasetTest, IdentityIsThatOfIdsLabelsAndLengths) {
+  Hash128 one = good("{\"input_ids\": [1, 2, 3]}\n{\"input_ids\": [4, 5]}").identity();
+  // Blank lines, other members, spelled-out labels and lines left out change nothing.
+  EXPECT_EQ(one, good("\n{\"x\": 1, \"input_ids\": [1,2,3], \"labels\": [1,2,3]}\n"
+                      "{\"input_ids\": [9]}\n\n{\"input_ids\": [4,5]}\n")
+                     .identity());
+  for (const char *other : {"{\"input_ids\": [4, 5]}\n{\"input_ids\": [1, 2, 3]}",
+                            "{\"input_ids\": [1, 2, 3]}\n{\"input_ids\": [4, 6]}",
+                            "{\"input_ids\": [1, 2]}\n{\"input_ids\": [3, 4, 5]}",
+                            "{\"input_ids\": [1, 2, 3, 4, 5]}", "{\"input_ids\": [1, 2, 3]}",
+                            "{\"input_ids\": [1, 2, 3]}\n{\"input_ids\": [4, 5], \"labels\": "
+                            "[-100, 5]}"})
+    EXPECT_NE(one, good(other).identity()) << other;
+  std::string ten = "{\"input_ids\": [0,1,2,3,4,5,6,7,8,9]}";
+  EXPECT_NE(good(ten, {300, 4}).identity(), good(ten, {300, 5}).identity());
 }
 
 TEST_F(DatasetTest, LeavesOutWhatPredictsNothing) {
@@ -101,6 +121,9 @@ TEST_F(DatasetTest, RefusesBadLines) {
   EXPECT_EQ(error("{\"input_ids\": [1, 2], \"attention_mask\": [1, 0]}"),
             "error: d.jsonl:1:45: 'attention_mask' hides a token; leave padding out of "
             "'input_ids'\n");
+  EXPECT_EQ(error("{\"input_ids\": [1, 2], \"attention_mask\": [1]}"),
+            "error: d.jsonl:1:41: 'attention_mask' must be an array of as many ones as 'input_ids' "
+            "has elements; leave it out\n");
   EXPECT_EQ(error("[1, 2]"), "error: d.jsonl:1: a line of training data must be an object with "
                              "'input_ids' or 'text', got an array\n");
   EXPECT_EQ(error("{\"input_id\": [1]}"),

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <limits>
 
@@ -27,6 +28,10 @@ std::string test::FakePackage::text() const {
       .set("writes_model", writesModel)
       .set("dtype", dtype)
       .set("nan_at_step", nanAtStep)
+      .set("signal_at_step", signalAtStep)
+      .set("signal", signal)
+      .set("changes_base_at_step", changesBaseAtStep)
+      .set("loses_gradient", losesGradient)
       .set("lacks_memory", lacksMemory)
       .set("train_config", resolved ? resolved->toValue() : json::Value());
   return json::dump(object);
@@ -36,13 +41,13 @@ struct ftc_package {
   ftc_package_info info{};
   std::string train, configName, configText;
   int64_t vectorShape[1]{}, scaleShape[2] = {2, 2};
-  int64_t nanAtStep = 0;
-  bool lacksMemory = false;
+  int64_t nanAtStep = 0, signalAtStep = 0, signal = 0, changesBaseAtStep = 0;
+  bool lacksMemory = false, losesGradient = false;
 };
 
 struct ftc_instance {
   const ftc_package *package = nullptr;
-  std::vector<float> logits, gradient;
+  std::vector<float> logits, gradient, moment;
   uint16_t scale[4]{};
   bool bound = false, initialized = false;
 };
@@ -112,6 +117,10 @@ ftc_code ftc_package_load(const char *path, ftc_package **result, ftc_error *err
   auto *package = new ftc_package;
   package->train = json::dump(*value->find("train_config"));
   package->nanAtStep = number("nan_at_step");
+  package->signalAtStep = number("signal_at_step");
+  package->signal = number("signal");
+  package->changesBaseAtStep = number("changes_base_at_step");
+  package->losesGradient = *value->find("loses_gradient")->asBool();
   package->lacksMemory = *value->find("lacks_memory")->asBool();
   bool isModel = *value->find("writes_model")->asBool();
   package->configName = isModel ? "config.json" : "adapter_config.json";
@@ -126,7 +135,7 @@ ftc_code ftc_package_load(const char *path, ftc_package **result, ftc_error *err
                    number("vocab"),
                    isModel,
                    package->train.c_str(),
-                   3,
+                   4,
                    1,
                    0,
                    0};
@@ -181,11 +190,11 @@ ftc_code ftc_package_tensor(const ftc_package *package, size_t index, ftc_tensor
     info->role = FTC_TRAINABLE;
     info->is_adapter = 1;
   } else {
-    info->name = info->key = "logits.grad";
-    info->role = FTC_ACCUMULATOR;
+    info->name = info->key = index == 2 ? "logits.grad" : "logits.moment1";
+    info->role = index == 2 ? FTC_ACCUMULATOR : FTC_MOMENT1;
     info->owner = 1;
   }
-  return index < 3 ? FTC_OK : FTC_INVALID_ARGUMENT;
+  return index < 4 ? FTC_OK : FTC_INVALID_ARGUMENT;
 }
 
 const char *ftc_package_tensor_part(const ftc_package *, size_t, size_t) { return nullptr; }
@@ -201,6 +210,7 @@ ftc_code ftc_instance_create(const ftc_package *package, const ftc_options *, ft
   instance->package = package;
   instance->logits.resize(static_cast<size_t>(package->info.vocab));
   instance->gradient.resize(instance->logits.size());
+  instance->moment.resize(instance->logits.size());
   *result = instance;
   return FTC_OK;
 }
@@ -250,9 +260,10 @@ ftc_code ftc_load_adapter(ftc_instance *instance, const char *directory, ftc_err
 ftc_code ftc_state_read_range(const ftc_instance *instance, const char *name, uint64_t offset,
                               void *data, size_t bytes, ftc_error *error) {
   std::string which = name;
-  const void *source = which == "scale"    ? static_cast<const void *>(instance->scale)
-                       : which == "logits" ? instance->logits.data()
-                                           : instance->gradient.data();
+  const void *source = which == "scale"            ? static_cast<const void *>(instance->scale)
+                       : which == "logits"         ? instance->logits.data()
+                       : which == "logits.moment1" ? instance->moment.data()
+                                                   : instance->gradient.data();
   size_t size = which == "scale" ? sizeof instance->scale : instance->logits.size() * sizeof(float);
   if (offset > size || bytes > size - offset)
     return fail(error, FTC_INVALID_ARGUMENT, which + ": wrong size");
@@ -265,8 +276,14 @@ ftc_code ftc_state_read(const ftc_instance *instance, const char *name, void *da
   return ftc_state_read_range(instance, name, 0, data, bytes, error);
 }
 
-ftc_code ftc_state_write(ftc_instance *, const char *, const void *, size_t, ftc_error *error) {
-  return fail(error, FTC_UNSUPPORTED, "the fake runtime writes no state");
+ftc_code ftc_state_write(ftc_instance *instance, const char *name, const void *data, size_t bytes,
+                         ftc_error *error) {
+  std::string which = name;
+  std::vector<float> &target = which == "logits" ? instance->logits : instance->moment;
+  if (bytes != target.size() * sizeof(float))
+    return fail(error, FTC_INVALID_ARGUMENT, which + ": wrong size");
+  std::memcpy(target.data(), data, bytes);
+  return FTC_OK;
 }
 
 ftc_code ftc_batch_items(const ftc_instance *instance, const ftc_batch *batch, int64_t *items,
@@ -286,6 +303,7 @@ ftc_code ftc_run_entry(ftc_instance *instance, const char *entry, const ftc_batc
   if (!batch || run->struct_size != sizeof *run || !targetsOf(*instance->package, *batch, targets))
     return fail(error, FTC_INVALID_ARGUMENT, "batch: not a batch of this package");
   std::string name = entry;
+  const ftc_package &package = *instance->package;
   std::vector<float> &logits = instance->logits, &gradient = instance->gradient;
   if (name == "gradients")
     std::fill(gradient.begin(), gradient.end(), 0.0f);
@@ -302,10 +320,16 @@ ftc_code ftc_run_entry(ftc_instance *instance, const char *entry, const ftc_batc
   }
   if (name != "evaluate" && run->step == instance->package->nanAtStep)
     loss = std::numeric_limits<double>::quiet_NaN();
+  if (name == "train_step" && run->step == package.signalAtStep)
+    std::raise(static_cast<int>(package.signal));
+  if (name == "train_step" && run->step == package.changesBaseAtStep)
+    ++instance->scale[2];
   *result = {loss, 0};
   if (name == "train_step") {
     double squares = 0;
     for (size_t i = 0; i < logits.size(); ++i) {
+      if (!package.losesGradient)
+        instance->moment[i] = 0.5f * instance->moment[i] + 0.5f * gradient[i];
       squares += double(gradient[i]) * gradient[i];
       logits[i] -= static_cast<float>(run->learning_rate * gradient[i]);
       gradient[i] = 0;
@@ -318,5 +342,7 @@ ftc_code ftc_run_entry(ftc_instance *instance, const char *entry, const ftc_batc
 uint64_t ftc_instance_bytes(const ftc_instance *instance) {
   return 2 * instance->logits.size() * sizeof(float);
 }
+
+const char *ftc_instance_choices(const ftc_instance *) { return R"({"processor": "fake"})"; }
 
 } // extern "C"

@@ -23,7 +23,10 @@ struct FakePackage {
   bool writesModel = false;
   std::string dtype = "float32"; ///< of the carried config.json
   json::Value trainConfig = json::Value::object();
-  int64_t nanAtStep = 0; ///< the loss of this step is not a number
+  int64_t nanAtStep = 0;                ///< the loss of this step is not a number
+  int64_t signalAtStep = 0, signal = 0; ///< raised in this step
+  int64_t changesBaseAtStep = 0;        ///< a frozen weight is another after this step
+  bool losesGradient = false;           ///< moments stay zero
   bool lacksMemory = false;
 
   std::string text() const;

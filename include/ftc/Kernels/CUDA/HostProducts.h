@@ -137,6 +137,15 @@ public:
 
   uint64_t bytes() const { return workspace.size(); }
 
+  /// The bytes of the algorithms that cuBLASLt chose: with the same ones on the same device, a
+  /// product has the same bits.
+  std::string algorithms() const {
+    std::string all;
+    for (const Plan &plan : plans)
+      all.append(reinterpret_cast<const char *>(&plan.algorithm), sizeof plan.algorithm);
+    return all;
+  }
+
 private:
   /// `first` and `second` are cuBLASLt's A and B: our B and A.
   struct Plan {
