@@ -9,6 +9,7 @@
 
 #include "ftc/Trainer/Checkpoint.h"
 #include "ftc/Trainer/Evaluation.h"
+#include "ftc/Trainer/EventFile.h"
 #include "ftc/Trainer/Guards.h"
 #include "ftc/Trainer/Interrupt.h"
 #include "ftc/Trainer/Plot.h"
@@ -48,6 +49,7 @@ public:
 private:
   // TrainingRun.cpp: the loop.
   Status openMetrics();
+  Status openEvents();
   void printPlan() const;
   void beginState();
   Status advance(int64_t step);
@@ -79,6 +81,7 @@ private:
   bool terminal;
   Progress progress;
   MetricsFile metrics;
+  EventFile events;
   bool metricsOpen = false;
 
   TrainerState state;
