@@ -59,7 +59,10 @@ const std::vector<TrainConfigRow> &trainConfigRows() {
        "a mapping with BitsAndBytesConfig's keys, or null"},
       {"learning_rate", &C::learningRate, When::Run, kNotNegative, notNegative},
       {"lr_scheduler_type", &C::lrSchedulerType, When::Run, "a schedule that ftc has", nullptr,
-       "linear cosine constant constant_with_warmup"},
+       "linear cosine constant constant_with_warmup cosine_with_restarts polynomial inverse_sqrt "
+       "cosine_with_min_lr cosine_warmup_with_min_lr warmup_stable_decay"},
+      {"lr_scheduler_kwargs", &C::lrSchedulerKwargs, When::Run,
+       "a mapping of keywords of the schedule, or null"},
       {"warmup_steps", &C::warmupSteps, When::Run,
        "a whole number of steps, or a share of all steps below 1", warmup},
       {"warmup_ratio", &C::warmupRatio, When::Run, "a number from 0 to 1", share},

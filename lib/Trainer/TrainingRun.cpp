@@ -236,7 +236,6 @@ Status TrainingRun::evaluate(int64_t step) {
   if (parts.plan.tracksBest && (!counters.bestLoss || result->loss < *counters.bestLoss)) {
     state.bestMetric = counters.bestLoss = result->loss;
     state.bestGlobalStep = counters.bestStep = step;
-    isNewBest = true;
   }
   char loss[32];
   std::snprintf(loss, sizeof loss, "%.4f", result->loss);
@@ -250,6 +249,9 @@ Status TrainingRun::evaluate(int64_t step) {
 Status TrainingRun::end() {
   progress.finish();
   if (Status s = checkBase(); !s)
+    return s;
+  // Where a killed process had saved its last checkpoint, and this one none.
+  if (Status s = prune(); !s)
     return s;
   state.ended = true;
   state.logEnd(counters.lossSum / static_cast<double>(parts.plan.totalSteps));

@@ -70,6 +70,7 @@ private:
 
   // RunSaves.cpp: what it leaves.
   Status save(int64_t step);
+  Status prune();
   Status saveIfDue(int64_t step, const OptimizerStep &work);
   Status writeRecord(const std::string &directory) const;
   Status publish();
@@ -86,9 +87,8 @@ private:
 
   TrainerState state;
   RunCounters counters;
-  int64_t firstStep = 1; ///< of this process
-  int64_t savedStep = 0; ///< the newest checkpoint
-  bool isNewBest = false;
+  int64_t firstStep = 1;  ///< of this process
+  int64_t savedStep = 0;  ///< the newest checkpoint
   int64_t tokensHere = 0; ///< of this process
   std::vector<BatchBuffer> buffers;
   std::vector<PlotPoint> losses; ///< of the steps of this process

@@ -64,6 +64,7 @@ struct TrainConfig {
   // Optimization: arguments of a step.
   double learningRate = 5e-5;
   std::string lrSchedulerType = "linear";
+  json::Value lrSchedulerKwargs; ///< a mapping (LrScheduler.h), or null
   StepCount warmupSteps{0};
   double warmupRatio = 0; ///< used when warmupSteps is 0
   double weightDecay = 0;

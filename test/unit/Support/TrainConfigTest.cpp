@@ -37,6 +37,7 @@ TEST(TrainConfig, DefaultsAreThoseOfTransformersAndTrl) {
                                           "quantization: null\n"
                                           "learning_rate: 5e-05\n"
                                           "lr_scheduler_type: linear\n"
+                                          "lr_scheduler_kwargs: null\n"
                                           "warmup_steps: 0\n"
                                           "warmup_ratio: 0.0\n"
                                           "weight_decay: 0.0\n"
