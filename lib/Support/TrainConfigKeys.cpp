@@ -93,6 +93,8 @@ const std::vector<TrainConfigRow> &trainConfigRows() {
        "an integer of at least 1, or null (keep all)", atLeastOne},
       {"eval_strategy", &C::evalStrategy, When::Run, "a strategy", nullptr, kStrategies},
       {"eval_steps", &C::evalSteps, When::Run, kInterval, interval},
+      {"report_to", &C::reportTo, When::Run, "'tensorboard', 'all', 'none', or a list of names"},
+      {"logging_dir", &C::loggingDir, When::Run, "the name of a directory, or null"},
       {"load_best_model_at_end", &C::loadBestModelAtEnd, When::Run, kFlag},
       {"metric_for_best_model", &C::metricForBestModel, When::Run,
        "the loss of --eval-data, which is the only metric, or null", nullptr, "loss eval_loss"},
@@ -181,6 +183,12 @@ public:
       return Status::ok();
     }
     const std::string *text = value.asString();
+    if (!row.words) {
+      if (!text || text->empty())
+        return wrong();
+      config.*field = *text;
+      return Status::ok();
+    }
     std::vector<std::string_view> words = splitWords(row.words);
     for (std::string_view word : words)
       if (text && *text == word) {
@@ -207,8 +215,10 @@ public:
     }
     for (const std::string &text : list)
       if (text.empty())
-        return makeError(where, quoted(row.name) + " has an empty expression; write '.*' for all "
-                                                   "parameters");
+        return makeError(where, quoted(row.name) + (field == &TrainConfig::trainable
+                                                        ? " has an empty expression; write '.*' "
+                                                          "for all parameters"
+                                                        : " has an empty name; leave it out"));
     config.*field = std::move(list);
     return Status::ok();
   }

@@ -54,8 +54,6 @@ const ForeignKey foreignKeys[] = {
     // Without effect.
     {"output_dir", nullptr, kWhere},
     {"overwrite_output_dir", nullptr, "a directory that is not empty is never overwritten"},
-    {"logging_dir", nullptr, kReports},
-    {"report_to", nullptr, kReports},
     {"run_name", nullptr, kReports},
     {"project", nullptr, kReports},
     {"trackio_space_id", nullptr, kReports},

@@ -50,7 +50,7 @@ Status TrainingRun::writeRecord(const std::string &directory) const {
 }
 
 Status TrainingRun::save(int64_t step) {
-  if (isNewBest) {
+  if (counters.bestStep == step) {
     counters.savedBest = step;
     state.bestModelCheckpoint =
         joinPath(parts.options.output, "checkpoint-" + std::to_string(step));
@@ -67,17 +67,20 @@ Status TrainingRun::save(int64_t step) {
   if (FTC_MUTATE("failed-save-ignored", !saved, false))
     return stopped(saved.takeError());
   savedStep = step;
-  isNewBest = false;
   progress.line("step " + std::to_string(step) + '/' + std::to_string(parts.plan.totalSteps) +
                 " | saved " + parts.directory.checkpointPath(step));
-  if (!parts.config.saveTotalLimit)
+  return prune();
+}
+
+Status TrainingRun::prune() {
+  if (!parts.config.saveTotalLimit || savedStep == 0)
     return Status::ok();
-  return parts.directory.prune(*parts.config.saveTotalLimit, counters.savedBest);
+  return parts.directory.prune(*parts.config.saveTotalLimit, savedStep, counters.savedBest);
 }
 
 Status TrainingRun::saveIfDue(int64_t step, const OptimizerStep &work) {
   const TrainingPlan &plan = parts.plan;
-  if (plan.saving.isDue(step, work) || (plan.savesBest && isNewBest) ||
+  if (plan.saving.isDue(step, work) || (plan.savesBest && counters.bestStep == step) ||
       (plan.savesLast && step == plan.totalSteps))
     return save(step);
   return Status::ok();

@@ -75,6 +75,10 @@ def run(t):
     line("neftune_noise_alpha: 5", "'neftune_noise_alpha': '5' is not supported: ")
     line("deepspeed: zero3.json", "'deepspeed': .* is not supported: use mesh and memory_budget")
     line("label_smoothing_factor: 0.1", "'label_smoothing_factor': '0.1' is not supported")
+    line("save_strategy: sometimes", "'save_strategy' must be a strategy .*best")
+    line("greater_is_better: true", ".*a loss, which is better the smaller it is")
+    line("metric_for_best_model: accuracy", "'metric_for_best_model' must be the loss of --eval-data")
+    line("load_best_model_at_end: 1", "'load_best_model_at_end' must be true or false")
     line("lr_scheduler_type: reduce_lr_on_plateau", "'lr_scheduler_type' must be a schedule that ftc has .linear, cosine")
 
     # Keywords of learning rate schedules.
@@ -98,7 +102,6 @@ def run(t):
     schedule("warmup_stable_decay", "null", "'lr_scheduler_kwargs' must have 'num_decay_steps' with the schedule")
     schedule("warmup_stable_decay", "{num_decay_steps: 2, decay_type: steep}", "'lr_scheduler_kwargs' has 'decay_type' '.steep.', which must be "
              "linear, cosine or 1-sqrt")
-    line("save_strategy: best", "'save_strategy' must be a strategy that ftc has")
 
     # Numbers of the run are checked when it is compiled, too.
     for text in ["learning_rate: -1", "learning_rate: fast", "learning_rate: .inf", "learning_rate: .nan",

@@ -88,7 +88,7 @@ def run(t):
     header("metadata a number", lambda h: h["__metadata__"].__setitem__("step", 1), "'__metadata__': 'step' is an integer; it must be a string")
     twice = tensor_file(right)
     (length,) = struct.unpack("<Q", twice[:8])
-    text = twice[8 : 8 + length].replace(b"{", b'{"%s": {}, ' % QUERY.encode(), 1)
+    text = twice[8 : 8 + length].replace(b"{", b'{"%s": {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]}, ' % QUERY.encode(), 1)
     fails("entry twice", struct.pack("<Q", len(text)) + text + twice[8 + length :], "key '%s' is given twice" % QUERY, place=file + ":*")
 
     # Tensors that are not what the package was compiled for.

@@ -149,8 +149,10 @@ TEST(TrainConfigErrors, UnsupportedKeysAreRefusedUnlessNeutral) {
 TEST(TrainConfigErrors, KeysWithoutEffectAreSaidSo) {
   EXPECT_EQ(
       warningsOf("seed: 1\nreport_to: wandb\n"),
-      (std::vector<std::string>{"t.yaml:2:1: key 'report_to' has no effect here: use --metrics "
-                                "for a record of each step"}));
+      (std::vector<std::string>{"t.yaml:2:12: 'report_to' 'wandb' has no effect here: ftc writes "
+                                "TensorBoard's event files ('tensorboard') and --metrics"}));
+  EXPECT_TRUE(warningsOf("report_to: [tensorboard]\nlogging_dir: runs/a\n").empty());
+  EXPECT_TRUE(warningsOf("report_to: none\n").empty());
   EXPECT_EQ(warningsOf("output_dir: x\ndataloader_num_workers: 4\n").size(), 2u);
 }
 

@@ -119,6 +119,29 @@ TEST_F(ResumeTest, KeepsAsManyAsItMay) {
     EXPECT_EQ(has(step), step >= 5) << step;
 }
 
+TEST_F(ResumeTest, RemovesWhatAKilledProcessHadYetToRemove) {
+  ASSERT_TRUE(static_cast<bool>(train()));
+  options.resume = true;
+  options.sets = {"save_total_limit=1"};
+  ASSERT_TRUE(static_cast<bool>(train()));
+  EXPECT_TRUE(!has(2) && !has(4) && has(6));
+}
+
+TEST_F(ResumeTest, ADamagedCheckpointIsNotKeptInPlaceOfAWholeOne) {
+  ASSERT_TRUE(static_cast<bool>(train()));
+  for (const char *name : {"out/checkpoint-4/MANIFEST.json", "out/checkpoint-6/MANIFEST.json"})
+    files.write(name, "");
+  options.resume = true;
+  options.sets = {"save_total_limit=1", "save_steps=5"};
+  package.signalAtStep = 3;
+  package.signal = SIGTERM;
+  ASSERT_TRUE(static_cast<bool>(train()));
+  EXPECT_EQ(stoppedBy, SIGTERM);
+  EXPECT_TRUE(!has(2) && has(3) && has(4) && has(6));
+  ASSERT_TRUE(static_cast<bool>(train()));
+  EXPECT_NE(out.find("checkpoint-3: 3 of 6 steps done"), std::string::npos) << out;
+}
+
 TEST_F(ResumeTest, SaysWhenItIsNotTheSameRun) {
   options.maxSteps = 4;
   ASSERT_TRUE(static_cast<bool>(train()));
