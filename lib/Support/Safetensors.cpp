@@ -14,6 +14,7 @@ namespace {
 
 constexpr uint64_t kMaxHeaderBytes = 100'000'000; // the reference implementation's limit
 constexpr size_t kMaxRank = 64;
+constexpr size_t kShownRank = 16; // in messages
 
 using json::Member;
 using json::Value;
@@ -243,8 +244,11 @@ template <class Element> void appendIntegers(const TensorView &view, std::vector
 
 std::string shapeString(const std::vector<int64_t> &shape) {
   std::string text = "[";
-  for (size_t i = 0; i < shape.size(); ++i)
+  size_t shown = std::min(shape.size(), kShownRank);
+  for (size_t i = 0; i < shown; ++i)
     text += (i ? ", " : "") + std::to_string(shape[i]);
+  if (shown < shape.size())
+    text += ", ... " + std::to_string(shape.size()) + " dimensions";
   return text + "]";
 }
 
