@@ -8,6 +8,7 @@
 #include "ftc/Pipelines/AdapterFile.h"
 #include "ftc/Pipelines/ValidatePasses.h"
 #include "ftc/Support/Hash.h"
+#include "ftc/Support/LrScheduler.h"
 #include "ftc/Support/Yaml.h"
 
 #include "mlir/IR/BuiltinAttributes.h"
@@ -87,6 +88,8 @@ Result<OwningOpRef<ModuleOp>> ftc::readConfigs(MLIRContext &context, const Compi
     if (!config)
       return config.takeError();
     train = std::move(*config);
+    if (Result<LrSchedulerOptions> schedule = lrSchedulerOptions(train); !schedule)
+      return schedule.takeError();
   }
   if (options.memoryBudget != 0)
     train.memoryBudget.bytes = static_cast<uint64_t>(options.memoryBudget);

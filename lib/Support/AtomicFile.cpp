@@ -4,6 +4,8 @@
 //===----------------------------------------------------------------------===//
 #include "ftc/Support/AtomicFile.h"
 
+#include "Mappings.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -48,16 +50,37 @@ std::string withoutTrailingSlashes(std::string path) {
   return path;
 }
 
+/// fsync, made again where a signal interrupts it: 0 or the errno.
+int syncDescriptor(int descriptor) {
+  for (;;) {
+    if (::fsync(descriptor) == 0)
+      return 0;
+    if (errno != EINTR)
+      return errno;
+  }
+}
+
 Status syncPath(const std::string &path, int flags) {
   int descriptor = ::open(path.c_str(), flags | O_CLOEXEC);
   if (descriptor < 0)
     return systemError(path, "cannot sync", errno);
-  int result = ::fsync(descriptor);
-  int reason = errno;
+  int reason = syncDescriptor(descriptor);
   ::close(descriptor);
-  if (result != 0)
+  // File systems that keep directories in order by themselves refuse to sync them so.
+  bool isRefused = (flags & O_DIRECTORY) && (reason == EINVAL || reason == ENOTSUP);
+  if (reason != 0 && !isRefused)
     return systemError(path, "cannot sync", reason);
   return Status::ok();
+}
+
+/// Why bytes could not be written to a file. Those of a mapped file that was truncated meanwhile
+/// fault in the system call.
+Error writeError(const std::string &path, const void *data, ssize_t count) {
+  int reason = count < 0 ? errno : ENOSPC;
+  if (const Mapping *source = reason == EFAULT ? findMapping(data) : nullptr)
+    return makeError(source->path, "was truncated while in use; restore it, and leave files that a "
+                                   "run reads as they are until it ends");
+  return systemError(path, "cannot write", reason);
 }
 
 /// Syncs regular files first, each directory after its content.
@@ -69,6 +92,7 @@ Status syncTree(const std::string &directory) {
     entries.push_back(*it);
   if (code)
     return makeError(directory, "cannot read the directory: " + code.message());
+  std::sort(entries.begin(), entries.end()); // the same calls in the same order, every time
   for (const std::filesystem::directory_entry &entry : entries) {
     std::error_code ignored;
     std::filesystem::file_status status = entry.symlink_status(ignored);
@@ -121,13 +145,19 @@ bool isDirectory(const std::string &path) {
 }
 
 Status makeDirectories(const std::string &path) {
-  std::error_code code;
-  std::filesystem::create_directories(path, code);
-  if (code)
-    return makeError(path, "cannot make the directory: " + code.message());
-  if (!isDirectory(path))
-    return makeError(path, "is not a directory");
-  return Status::ok();
+  std::string name = withoutTrailingSlashes(path);
+  if (isDirectory(name))
+    return Status::ok();
+  std::string parent = withoutTrailingSlashes(directoryName(name));
+  if (parent != name)
+    if (Status s = makeDirectories(parent); !s)
+      return s;
+  if (::mkdir(name.c_str(), 0777) == 0)
+    return syncDirectory(parent);
+  if (errno != EEXIST)
+    return systemError(path, "cannot make the directory", errno);
+  // Another process was faster, or a file has the name.
+  return isDirectory(name) ? Status::ok() : makeError(path, "is not a directory");
 }
 
 Status syncFile(const std::string &path) { return syncPath(path, O_RDONLY | O_NOFOLLOW); }
@@ -187,7 +217,7 @@ Status AtomicFile::write(const void *data, uint64_t bytes) {
     if (count < 0 && errno == EINTR)
       continue;
     if (count <= 0)
-      return systemError(finalPath, "cannot write", count < 0 ? errno : ENOSPC);
+      return writeError(finalPath, next, count);
     next += count;
     bytes -= static_cast<uint64_t>(count);
   }
@@ -202,7 +232,7 @@ Status AtomicFile::writeAt(uint64_t offset, const void *data, uint64_t bytes) {
     if (count < 0 && errno == EINTR)
       continue;
     if (count <= 0)
-      return systemError(finalPath, "cannot write", count < 0 ? errno : ENOSPC);
+      return writeError(finalPath, next, count);
     next += count;
     offset += static_cast<uint64_t>(count);
     bytes -= static_cast<uint64_t>(count);
@@ -213,11 +243,12 @@ Status AtomicFile::writeAt(uint64_t offset, const void *data, uint64_t bytes) {
 Status AtomicFile::commit() {
   if (descriptor < 0)
     return makeError(finalPath, "was committed before");
-  if (::fsync(descriptor) != 0)
-    return systemError(finalPath, "cannot sync", errno);
+  if (int reason = syncDescriptor(descriptor))
+    return systemError(finalPath, "cannot sync", reason);
   int closed = ::close(descriptor);
   descriptor = -1;
-  if (closed != 0)
+  // Interrupted, it is closed all the same, and what it holds is on the disk.
+  if (closed != 0 && errno != EINTR)
     return systemError(finalPath, "cannot write", errno);
   if (::rename(temporary.c_str(), finalPath.c_str()) != 0)
     return systemError(finalPath, "cannot rename the finished file to this name", errno);

@@ -4,6 +4,7 @@
 //===----------------------------------------------------------------------===//
 #include "ftc/Support/MappedFile.h"
 
+#include "Mappings.h"
 #include "ftc/Support/AtomicFile.h"
 
 #include <cerrno>
@@ -34,6 +35,7 @@ Result<MappedFile> MappedFile::open(const std::string &path) {
   if (address == MAP_FAILED)
     return systemError(path, "cannot map into memory", errno);
   file.address = static_cast<const uint8_t *>(address);
+  addMapping(address, file.length, file.descriptor, path);
   return file;
 }
 
@@ -50,8 +52,10 @@ MappedFile &MappedFile::operator=(MappedFile &&other) noexcept {
 MappedFile::~MappedFile() { unmap(); }
 
 void MappedFile::unmap() {
-  if (address)
+  if (address) {
+    removeMapping(address);
     ::munmap(const_cast<uint8_t *>(address), length);
+  }
   if (descriptor >= 0)
     ::close(descriptor);
   address = nullptr;

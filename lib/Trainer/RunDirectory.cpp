@@ -247,10 +247,12 @@ Status RunDirectory::saveCheckpoint(int64_t step, const Writer &write) {
   return aside->commit();
 }
 
-Status RunDirectory::prune(int64_t limit, std::optional<int64_t> keep) {
+Status RunDirectory::prune(int64_t limit, int64_t newest, std::optional<int64_t> keep) {
   Result<std::vector<int64_t>> steps = checkpoints();
   if (!steps)
     return steps.takeError();
+  // Those behind it are not whole, and must not be kept in place of one that is.
+  steps->erase(std::upper_bound(steps->begin(), steps->end(), newest), steps->end());
   int64_t remaining = static_cast<int64_t>(steps->size());
   for (int64_t step : *steps) {
     if (remaining-- <= limit)

@@ -22,8 +22,10 @@ bool isOfResult(const std::string &name) {
          name != kRecord;
 }
 
-/// Copies the files of a result out of a checkpoint.
+/// Copies the files of a result out of a checkpoint, which must still be whole.
 Status copyResult(const std::string &checkpoint, const std::string &directory) {
+  if (Result<int64_t> step = verifyManifest(checkpoint); !step)
+    return step.takeError();
   std::error_code code;
   for (std::filesystem::directory_iterator it(checkpoint, code), end; !code && it != end;
        it.increment(code)) {
@@ -49,7 +51,7 @@ Status TrainingRun::writeRecord(const std::string &directory) const {
 }
 
 Status TrainingRun::save(int64_t step) {
-  if (isNewBest) {
+  if (counters.bestStep == step) {
     counters.savedBest = step;
     state.bestModelCheckpoint =
         joinPath(parts.options.output, "checkpoint-" + std::to_string(step));
@@ -66,17 +68,20 @@ Status TrainingRun::save(int64_t step) {
   if (!saved)
     return stopped(saved.takeError());
   savedStep = step;
-  isNewBest = false;
   progress.line("step " + std::to_string(step) + '/' + std::to_string(parts.plan.totalSteps) +
                 " | saved " + parts.directory.checkpointPath(step));
-  if (!parts.config.saveTotalLimit)
+  return prune();
+}
+
+Status TrainingRun::prune() {
+  if (!parts.config.saveTotalLimit || savedStep == 0)
     return Status::ok();
-  return parts.directory.prune(*parts.config.saveTotalLimit, counters.savedBest);
+  return parts.directory.prune(*parts.config.saveTotalLimit, savedStep, counters.savedBest);
 }
 
 Status TrainingRun::saveIfDue(int64_t step, const OptimizerStep &work) {
   const TrainingPlan &plan = parts.plan;
-  if (plan.saving.isDue(step, work) || (plan.savesBest && isNewBest) ||
+  if (plan.saving.isDue(step, work) || (plan.savesBest && counters.bestStep == step) ||
       (plan.savesLast && step == plan.totalSteps))
     return save(step);
   return Status::ok();
@@ -136,6 +141,18 @@ Status TrainingRun::resume(int64_t step) {
   if (Status s = readState(parts.package, parts.instance, checkpoint); !s)
     return s;
   counters = saved->counters;
+  if (counters.savedBest)
+    if (Result<int64_t> best = verifyManifest(parts.directory.checkpointPath(*counters.savedBest));
+        !best) {
+      std::fputs(formatWarning("the best checkpoint is lost, and the best one from here on is "
+                               "taken: " +
+                               best.error().str())
+                     .c_str(),
+                 stderr);
+      counters.bestLoss.reset();
+      counters.bestStep.reset();
+      counters.savedBest.reset();
+    }
   parts.source.goTo(counters.epoch, counters.batchesDone);
   savedStep = step;
   firstStep = step + 1;

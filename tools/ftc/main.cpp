@@ -4,7 +4,14 @@
 //===----------------------------------------------------------------------===//
 #include "Commands.h"
 
+#include "ftc/Support/TruncationHandler.h"
+
+#include <csignal>
+
 int main(int argc, char **argv) {
+  ftc::installTruncationHandler();
+  // A limit of the size of files (ulimit -f) is an error of the write.
+  std::signal(SIGXFSZ, SIG_IGN);
   std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
   ftc::cli::ProgramText program{
       "ftc", FTC_VERSION,
@@ -18,6 +25,6 @@ int main(int argc, char **argv) {
                                   {ftc::cli::compileCommand(argc > 0 ? argv[0] : "ftc"),
                                    ftc::cli::trainCommand(), ftc::cli::gradientsCommand(),
                                    ftc::cli::evaluateCommand(), ftc::cli::inspectCommand(),
-                                   ftc::cli::initWeightsCommand()},
+                                   ftc::cli::plotCommand(), ftc::cli::initWeightsCommand()},
                                   words);
 }

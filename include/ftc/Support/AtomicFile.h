@@ -72,7 +72,8 @@ private:
   std::string temporary;
 };
 
-/// Makes a directory and its missing parents; one that exists is fine.
+/// Makes a directory and its missing parents, each synced into the one above; one that exists is
+/// fine.
 Status makeDirectories(const std::string &path);
 /// Syncs a file's content.
 Status syncFile(const std::string &path);

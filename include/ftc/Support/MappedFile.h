@@ -14,7 +14,8 @@ namespace ftc {
 
 /// A regular file mapped with PROT_READ, MAP_PRIVATE. An empty file has size 0 and a null pointer.
 /// A file that another process truncates while mapped raises SIGBUS on access: `sizeOnDisk` tells
-/// whether that has happened, for callers that check before long reads.
+/// whether that has happened, for callers that check before long reads; TruncationHandler.h makes
+/// an error line of the signal.
 class MappedFile {
 public:
   static Result<MappedFile> open(const std::string &path);

@@ -48,8 +48,9 @@ public:
   Status prepare();
   /// Saves `checkpoint-STEP`; one of that name that is there is replaced.
   Status saveCheckpoint(int64_t step, const Writer &write);
-  /// Removes all checkpoints but the newest `limit` ones and `keep`.
-  Status prune(int64_t limit, std::optional<int64_t> keep);
+  /// Removes the oldest checkpoints up to `newest`, which is whole, so that `limit` of them are
+  /// left; never `keep`.
+  Status prune(int64_t limit, int64_t newest, std::optional<int64_t> keep);
   /// Writes a result aside and renames its files to this directory one by one, `last` as the last
   /// (and removed as the first): where it is, all others belong to it.
   Status publish(const std::string &last, const Writer &write);

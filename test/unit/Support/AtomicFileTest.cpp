@@ -172,6 +172,39 @@ TEST(AtomicDirectory, TakesAnEmptyDirectoryButNotAFullOne) {
   EXPECT_EQ(entriesIn(directory.path()), 1u);
 }
 
+TEST(AtomicFile, SourceThatIsTruncated) {
+  test::TempDirectory directory;
+  Result<MappedFile> source = MappedFile::open(directory.write("source", std::string(40000, 's')));
+  ASSERT_TRUE(static_cast<bool>(source));
+  ASSERT_EQ(::truncate(source->path().c_str(), 5000), 0);
+  Result<AtomicFile> file = AtomicFile::create(directory.file("copy"));
+  ASSERT_TRUE(static_cast<bool>(file));
+  for (Status s : {file->write(source->data(), source->size()),
+                   file->writeAt(7, source->data(), source->size())}) {
+    ASSERT_FALSE(static_cast<bool>(s));
+    EXPECT_EQ(s.error().str(),
+              source->path() + ": was truncated while in use; restore it, and leave files that a "
+                               "run reads as they are until it ends");
+  }
+}
+
+TEST(MakeDirectories, MakesWhatIsMissing) {
+  test::TempDirectory directory;
+  std::string deep = directory.file("a//b/./c/");
+  EXPECT_TRUE(static_cast<bool>(makeDirectories(deep)));
+  EXPECT_TRUE(isDirectory(directory.file("a/b/c")));
+  EXPECT_TRUE(static_cast<bool>(makeDirectories(deep)));
+  EXPECT_TRUE(static_cast<bool>(makeDirectories(".")));
+  EXPECT_TRUE(static_cast<bool>(makeDirectories("/")));
+  std::string file = directory.write("file", "1");
+  EXPECT_EQ(makeDirectories(file + "/x").error().str(), file + ": is not a directory");
+  ASSERT_EQ(::symlink("nowhere", directory.file("link").c_str()), 0);
+  EXPECT_EQ(makeDirectories(directory.file("link")).error().str(),
+            directory.file("link") + ": is not a directory");
+  EXPECT_EQ(makeDirectories(directory.file(std::string(300, 'x'))).error().message,
+            "cannot make the directory: File name too long");
+}
+
 TEST(RemoveTree, DoesNotFollowLinks) {
   test::TempDirectory directory;
   directory.write("kept", "1");

@@ -119,6 +119,29 @@ TEST_F(ResumeTest, KeepsAsManyAsItMay) {
     EXPECT_EQ(has(step), step >= 5) << step;
 }
 
+TEST_F(ResumeTest, RemovesWhatAKilledProcessHadYetToRemove) {
+  ASSERT_TRUE(static_cast<bool>(train()));
+  options.resume = true;
+  options.sets = {"save_total_limit=1"};
+  ASSERT_TRUE(static_cast<bool>(train()));
+  EXPECT_TRUE(!has(2) && !has(4) && has(6));
+}
+
+TEST_F(ResumeTest, ADamagedCheckpointIsNotKeptInPlaceOfAWholeOne) {
+  ASSERT_TRUE(static_cast<bool>(train()));
+  for (const char *name : {"out/checkpoint-4/MANIFEST.json", "out/checkpoint-6/MANIFEST.json"})
+    files.write(name, "");
+  options.resume = true;
+  options.sets = {"save_total_limit=1", "save_steps=5"};
+  package.signalAtStep = 3;
+  package.signal = SIGTERM;
+  ASSERT_TRUE(static_cast<bool>(train()));
+  EXPECT_EQ(stoppedBy, SIGTERM);
+  EXPECT_TRUE(!has(2) && has(3) && has(4) && has(6));
+  ASSERT_TRUE(static_cast<bool>(train()));
+  EXPECT_NE(out.find("checkpoint-3: 3 of 6 steps done"), std::string::npos) << out;
+}
+
 TEST_F(ResumeTest, SaysWhenItIsNotTheSameRun) {
   options.maxSteps = 4;
   ASSERT_TRUE(static_cast<bool>(train()));
@@ -216,6 +239,30 @@ TEST_F(ResumeTest, ReturnsTheBestAdapter) {
   options.output = files.file("none");
   EXPECT_EQ(error(), "error: --set load_best_model_at_end=true: 'load_best_model_at_end' is true, "
                      "which needs the loss of --eval-data\n");
+}
+
+TEST_F(ResumeTest, TakesTheNextBestWhereTheBestIsLost) {
+  // Worse with every step: the first is the best.
+  options.evalData = files.write("eval.jsonl", "{\"input_ids\": [5, 5, 5, 5]}\n");
+  options.sets = {"eval_steps=1", "save_strategy=best", "load_best_model_at_end=true"};
+  package.signalAtStep = 5;
+  package.signal = SIGINT;
+  ASSERT_TRUE(static_cast<bool>(train()));
+  Result<json::Value> state = json::parse(read("checkpoint-5/trainer_state.json"), "state");
+  ASSERT_TRUE(static_cast<bool>(state));
+  int64_t best = state->find("best_global_step")->asInt64().value_or(0);
+  ASSERT_TRUE(best > 0 && best < 5 && has(best)) << best;
+  ASSERT_TRUE(
+      static_cast<bool>(removeTree(options.output + "/checkpoint-" + std::to_string(best))));
+  options.resume = true;
+  ::testing::internal::CaptureStderr();
+  ASSERT_TRUE(static_cast<bool>(train()));
+  std::string warnings = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(warnings.find("the best checkpoint is lost, and the best one from here on is taken: "),
+            std::string::npos)
+      << warnings;
+  EXPECT_NE(out.find("saved the adapter of step 6, with the least eval loss"), std::string::npos);
+  EXPECT_EQ(read("adapter_model.safetensors"), read("checkpoint-6/adapter_model.safetensors"));
 }
 
 TEST_F(ResumeTest, StopsWhereNoGradientComes) {
