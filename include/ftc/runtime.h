@@ -184,6 +184,19 @@ typedef struct ftc_batch {
 ftc_code ftc_batch_items(const ftc_instance *instance, const ftc_batch *batch, int64_t *items,
                          ftc_error *error);
 
+/* The operations (a multiply-add is two) that a training step needs for a batch: the products of
+   forward and backward and attention's, for the batch's own tokens, logits for those that predict.
+   What the backward repeats counts once; elementwise work and the optimizer do not count. Checks
+   the batch. */
+ftc_code ftc_batch_flops(const ftc_instance *instance, const ftc_batch *batch, double *flops,
+                         ftc_error *error);
+
+/* The most operations a second that the instance's threads, or its GPU, reach here in products of
+   the type that the package computes with, by the library that steps use: measured for about
+   `seconds` (above 0, at most 60), in memory of its own that is given back. */
+ftc_code ftc_measure_peak(ftc_instance *instance, double seconds, double *flops_per_second,
+                          ftc_error *error);
+
 /* What changes between steps. */
 typedef struct ftc_run {
   uint32_t struct_size; /* sizeof(ftc_run) */

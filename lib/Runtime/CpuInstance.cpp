@@ -6,6 +6,7 @@
 
 #include "CpuFeatures.h"
 #include "MatrixUnit.h"
+#include "Peak.h"
 #include "ftc/Support/Json.h"
 
 #include <algorithm>
@@ -44,6 +45,16 @@ std::string CpuInstance::choices() const {
       .set("library", blas->config)
       .set("core", blas->core);
   return json::dump(object);
+}
+
+Outcome CpuInstance::measurePeak(double seconds, double &flopsPerSecond) {
+  std::optional<double> peak =
+      measureCpuPeak(*pool, *blas, multipliesBf16() && haveMatrixUnit(), seconds);
+  if (!peak)
+    return Outcome(FTC_OUT_OF_MEMORY,
+                   makeError(package.path(), "the system has no memory to measure the peak in"));
+  flopsPerSecond = *peak;
+  return Outcome::ok();
 }
 
 Outcome CpuInstance::prepare() {

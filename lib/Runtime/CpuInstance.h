@@ -24,6 +24,7 @@ public:
 
   uint64_t bytes() const override { return arena.size() + state.size() + scratch.size(); }
   std::string choices() const override;
+  Outcome measurePeak(double seconds, double &flopsPerSecond) override;
 
 protected:
   Outcome bindBase(uint32_t tensor, DType dtype, const void *data) override;

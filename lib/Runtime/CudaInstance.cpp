@@ -4,6 +4,8 @@
 //===----------------------------------------------------------------------===//
 #include "CudaInstance.h"
 
+#include "Peak.h"
+
 #include "Memory.h"
 #include "ftc/Support/Hash.h"
 #include "ftc/Support/Json.h"
@@ -70,6 +72,14 @@ CudaInstance::~CudaInstance() {
   cuda::Device::Guard current(device);
   (void)resources->stream.synchronize(); // pinned memory may still be read
   resources.reset();
+}
+
+Outcome CudaInstance::measurePeak(double seconds, double &flopsPerSecond) {
+  cuda::Device::Guard guard(device);
+  return cudaOutcome(package,
+                     measureCudaPeak(device, resources->stream.get(),
+                                     multipliesBf16() ? cuda::DType::bf16 : cuda::DType::f32,
+                                     package->product_workspace(), seconds, flopsPerSecond));
 }
 
 Outcome CudaInstance::prepare() {

@@ -24,6 +24,7 @@ public:
   /// Of the device, and pinned memory of the host.
   uint64_t bytes() const override;
   std::string choices() const override;
+  Outcome measurePeak(double seconds, double &flopsPerSecond) override;
 
 protected:
   Outcome bindBase(uint32_t tensor, DType dtype, const void *data) override;

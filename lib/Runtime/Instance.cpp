@@ -113,7 +113,7 @@ Instance::Instance(const Package &package)
     : package(package), inputs(BatchLimits{package->tokens(), package->max_segments(),
                                            package->vocab(), positionRows(package.root()),
                                            package->virtual_tokens(), package->virtual_predicts()}),
-      ready(package->tensors()->size()) {
+      stepFlops(package.root()), ready(package->tensors()->size()) {
   // Without accumulators gradients die in their own updates.
   auto has = [&](package::Role role) {
     return std::any_of(package->tensors()->begin(), package->tensors()->end(),

@@ -14,6 +14,7 @@
 #include "Memory.h"
 #include "Outcome.h"
 #include "ftc/Package/Package.h"
+#include "ftc/Package/StepFlops.h"
 #include "ftc/Support/Safetensors.h"
 #include "ftc/runtime.h"
 
@@ -51,6 +52,10 @@ public:
   Outcome writeState(std::string_view name, const void *data, size_t bytes);
 
   Outcome batchItems(const ftc_batch &batch, int64_t &items) const;
+  /// See ftc_batch_flops.
+  Outcome batchFlops(const ftc_batch &batch, double &flops) const;
+  /// See ftc_measure_peak.
+  virtual Outcome measurePeak(double seconds, double &flopsPerSecond) = 0;
   Outcome runEntry(std::string_view entry, const ftc_batch *batch, const ftc_run &run,
                    ftc_result *result);
 
@@ -100,6 +105,8 @@ protected:
   int64_t rowsToDo(int64_t first, int64_t count) const {
     return std::clamp<int64_t>(inputs.items() - first, first == 0 ? 1 : 0, count);
   }
+  /// Whether the products of the package multiply bf16 by bf16.
+  bool multipliesBf16() const;
   /// The bytes of an input of the current batch.
   const void *inputData(InputKind kind, const RunValues &values) const;
   /// Converts `count` elements without loss.
@@ -110,6 +117,7 @@ protected:
   std::vector<EntryPorts> entries;
   bool clips = true; ///< whether entry points that update know the norm of all gradients before
   mutable StepInputs inputs;
+  const StepFlops stepFlops;
 
 private:
   /// Whether a tensor of this type and shape can take the place of `index`; the reason if not.

@@ -92,6 +92,28 @@ Outcome Instance::batchItems(const ftc_batch &batch, int64_t &items) const {
   return Outcome::ok();
 }
 
+Outcome Instance::batchFlops(const ftc_batch &batch, double &flops) const {
+  if (Status status = inputs.fill(batch); !status)
+    return Outcome(FTC_INVALID_ARGUMENT, status.takeError());
+  flops = 0;
+  int64_t row = 0;
+  while (row < package->tokens() && inputs.segmentEnd()[row] > row) {
+    const int64_t end = inputs.segmentEnd()[row];
+    flops += stepFlops.ofSegment(end - row);
+    row = end;
+  }
+  flops += stepFlops.ofRows(row, inputs.items());
+  return Outcome::ok();
+}
+
+bool Instance::multipliesBf16() const {
+  for (const package::Kernel *kernel : *package->kernels())
+    if (kernel->gemm() && kernel->args()->Get(0)->dtype() == package::DType::bf16 &&
+        kernel->args()->Get(1)->dtype() == package::DType::bf16)
+      return true;
+  return false;
+}
+
 Outcome Instance::runEntry(std::string_view name, const ftc_batch *batch, const ftc_run &run,
                            ftc_result *result) {
   const EntryPorts *entry = nullptr;

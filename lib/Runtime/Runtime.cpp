@@ -305,6 +305,25 @@ ftc_code ftc_batch_items(const ftc_instance *instance, const ftc_batch *batch, i
   return report(instance->instance->batchItems(*batch, *items), error);
 }
 
+ftc_code ftc_batch_flops(const ftc_instance *instance, const ftc_batch *batch, double *flops,
+                         ftc_error *error) {
+  if (!instance || !batch || !flops)
+    return null(!instance ? "instance" : !batch ? "batch" : "flops", error);
+  return report(instance->instance->batchFlops(*batch, *flops), error);
+}
+
+ftc_code ftc_measure_peak(ftc_instance *instance, double seconds, double *flops_per_second,
+                          ftc_error *error) {
+  if (!instance || !flops_per_second)
+    return null(!instance ? "instance" : "flops_per_second", error);
+  if (!(seconds > 0 && seconds <= 60))
+    return report(Outcome(FTC_INVALID_ARGUMENT,
+                          ftc::makeError("seconds", "must be above 0 and at most 60, got " +
+                                                        std::to_string(seconds))),
+                  error);
+  return report(instance->instance->measurePeak(seconds, *flops_per_second), error);
+}
+
 ftc_code ftc_run_entry(ftc_instance *instance, const char *entry, const ftc_batch *batch,
                        const ftc_run *run, ftc_result *result, ftc_error *error) {
   if (!instance || !entry || !run)

@@ -42,6 +42,18 @@ std::string formatBytes(uint64_t bytes) {
   return text;
 }
 
+std::string formatRate(double flopsPerSecond) {
+  static const char *const units[] = {"MFLOP/s", "GFLOP/s", "TFLOP/s", "PFLOP/s"};
+  double value = flopsPerSecond / 1e6;
+  size_t unit = 0;
+  // 999.5 would be printed as 1e+03.
+  while (value >= 999.5 && unit + 1 < std::size(units)) {
+    value /= 1000;
+    ++unit;
+  }
+  return formatNumber(value, 3) + ' ' + units[unit];
+}
+
 std::string formatDuration(double seconds) {
   char text[64];
   if (!(seconds >= 0) || seconds > 1e9)

@@ -15,23 +15,52 @@
 #include <cstring>
 #include <fstream>
 #include <utility>
+#include <vector>
 
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace ftc::trainer {
 
-std::string formatStep(const StepReport &report) {
+namespace {
+
+std::string joined(const std::vector<std::string> &parts, const char *between) {
+  std::string text;
+  for (const std::string &part : parts)
+    if (!part.empty())
+      text += (text.empty() ? "" : between) + part;
+  return text;
+}
+
+} // namespace
+
+std::string formatStep(const StepReport &report, size_t columns) {
   char loss[32];
-  std::snprintf(loss, sizeof loss, "%.4f", report.loss);
-  std::string text = "step " + std::to_string(report.step) + '/' +
-                     std::to_string(report.totalSteps) + " | loss " + loss + " | lr " +
-                     formatNumber(report.learningRate, 3) + " | grad norm " +
-                     formatNumber(report.gradNorm, 3) + " | " +
-                     formatCount(std::llround(report.tokensPerSecond)) + " tok/s";
+  std::snprintf(loss, sizeof loss, "loss %.4f", report.loss);
+  std::string step =
+      "step " + std::to_string(report.step) + '/' + std::to_string(report.totalSteps);
+  std::string rate = "lr " + formatNumber(report.learningRate, 3);
+  std::string norm = "norm " + formatNumber(report.gradNorm, 3);
+  std::string speed = formatCount(std::llround(report.tokensPerSecond)) + " tok/s";
+  std::string mfu, memory;
+  if (report.mfu > 0)
+    mfu = "mfu " + std::to_string(std::lround(100 * report.mfu)) + '%';
   if (report.memoryBytes > 0)
-    text += " | mem " + formatBytes(report.memoryBytes);
-  return text + " | " + formatDuration(report.secondsLeft) + " left";
+    memory = formatBytes(report.memoryBytes);
+  std::string longMemory = memory.empty() ? "" : "mem " + memory;
+  std::string left = formatDuration(report.secondsLeft) + " left";
+  const std::string forms[] = {
+      joined({step, loss, rate, "grad " + norm, speed, mfu, longMemory, left}, " | "),
+      joined({step, loss, "grad " + norm, speed, mfu, longMemory, left}, " | "),
+      joined({step, loss, norm, speed, memory, left}, "  "),
+      joined({step, loss, norm, speed, left}, "  "),
+      joined({step, loss, norm, left}, "  "),
+      joined({step, loss, left}, "  "),
+  };
+  for (const std::string &form : forms)
+    if (columns == 0 || form.size() <= columns)
+      return form;
+  return forms[std::size(forms) - 1].substr(0, columns);
 }
 
 uint64_t residentBytes() {
@@ -71,10 +100,12 @@ void Progress::step(const StepReport &report, bool logged) {
   if (!isLast && !shown.empty() && now - lastShown < std::chrono::milliseconds(100))
     return;
   lastShown = now;
-  std::string text = formatStep(report);
-  // A line that wraps could not be written over.
-  if (size_t columns = columnsOf(out); columns > 1)
-    text.resize(std::min(text.size(), columns - 1));
+  // A line that wraps could not be written over: it may not fill the last column either.
+  size_t columns = columnsOf(out);
+  std::string text = formatStep(report, columns > 1 ? columns - 1 : 0);
+  // One that has begun to wrap, since the terminal is narrower now, is left as it is.
+  if (columns > 1 && shown.size() >= columns)
+    finish();
   // Spaces wipe what is left of a longer line before.
   std::string padding(shown.size() > text.size() ? shown.size() - text.size() : 0, ' ');
   std::fprintf(out, "\r%s%s", text.c_str(), padding.c_str());
@@ -161,6 +192,10 @@ Status MetricsFile::step(const StepReport &report) {
       .set("learning_rate", report.learningRate)
       .set("tokens_per_second", report.tokensPerSecond)
       .set("step_seconds", report.stepSeconds);
+  if (report.flops > 0)
+    entry.set("flops", report.flops);
+  if (report.mfu > 0)
+    entry.set("mfu", report.mfu);
   return write(json::dump(entry));
 }
 

@@ -92,6 +92,9 @@ void TrainingRun::printEnd() const {
   if (stepSeconds > 0)
     std::printf(", %s tokens/s",
                 formatCount(std::llround(static_cast<double>(tokensHere) / stepSeconds)).c_str());
+  if (peak && *peak > 0)
+    std::printf(", mfu %.0f%% of %s measured", 100 * flopsHere / stepSeconds / *peak,
+                formatRate(*peak).c_str());
   if (!losses.empty())
     std::printf(" | loss %.4f -> %.4f", counters.firstLoss, losses.back().value);
   if (counters.evalLoss)

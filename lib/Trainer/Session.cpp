@@ -167,6 +167,22 @@ Result<int64_t> Instance::items(const ftc_batch &batch) const {
   return items;
 }
 
+Result<double> Instance::flops(const ftc_batch &batch) const {
+  ftc_error error{};
+  double flops = 0;
+  if (Status s = statusOf(ftc_batch_flops(owned.get(), &batch, &flops, &error), error); !s)
+    return s.takeError();
+  return flops;
+}
+
+Result<double> Instance::measurePeak(double seconds) {
+  ftc_error error{};
+  double peak = 0;
+  if (Status s = statusOf(ftc_measure_peak(owned.get(), seconds, &peak, &error), error); !s)
+    return s.takeError();
+  return peak;
+}
+
 Result<ftc_result> Instance::run(const char *entry, const ftc_batch *batch,
                                  const ftc_run &arguments) {
   ftc_error error{};

@@ -110,6 +110,10 @@ Status TrainingRun::compute(int64_t step, const OptimizerStep &work, StepReport 
       return makeError(parts.data.path(), count.error().str());
     items += *count;
     report.tokens += work.batches[b].tokens;
+    Result<double> flops = parts.instance.flops(buffers[b].view());
+    if (!flops)
+      return makeError(parts.data.path(), flops.error().str());
+    report.flops += *flops;
   }
   if (items == 0)
     return predictsNothing(step, work);
@@ -149,6 +153,10 @@ Result<StepReport> TrainingRun::step(int64_t step, const OptimizerStep &work) {
   stepSeconds += report.stepSeconds;
   if (step == firstStep)
     firstStepSeconds = report.stepSeconds;
+  flopsHere += report.flops;
+  measurePeak(step);
+  if (peak && *peak > 0)
+    report.mfu = report.flops / report.stepSeconds / *peak;
   report.tokensPerSecond = static_cast<double>(report.tokens) / report.stepSeconds;
   double mean = step == firstStep
                     ? stepSeconds
@@ -158,6 +166,15 @@ Result<StepReport> TrainingRun::step(int64_t step, const OptimizerStep &work) {
   // Where the step runs: on a GPU what the instance has there, else what the process has.
   report.memoryBytes = onGpu() ? parts.instance.bytes() : residentBytes();
   return report;
+}
+
+/// Once steps have taken ten times as long as it takes.
+void TrainingRun::measurePeak(int64_t step) {
+  constexpr double seconds = 0.2;
+  if (peak || step == firstStep || stepSeconds < 10 * seconds)
+    return;
+  Result<double> measured = parts.instance.measurePeak(seconds);
+  peak = measured ? *measured : 0;
 }
 
 Status TrainingRun::advance(int64_t number) {

@@ -55,6 +55,7 @@ private:
   Status advance(int64_t step);
   Result<StepReport> step(int64_t step, const OptimizerStep &work);
   Status compute(int64_t step, const OptimizerStep &work, StepReport &report);
+  void measurePeak(int64_t step);
   Status log(const OptimizerStep &work, StepReport report);
   Status evaluate(int64_t step);
   Status end();
@@ -92,6 +93,8 @@ private:
   std::vector<BatchBuffer> buffers;
   std::vector<PlotPoint> losses; ///< of the steps of this process
   double stepSeconds = 0;        ///< of them
+  double flopsHere = 0;          ///< that they needed
+  std::optional<double> peak;    ///< operations a second of this machine; 0: cannot be measured
   double firstStepSeconds = 0;   ///< slower than the others: pages are touched for the first time
 };
 

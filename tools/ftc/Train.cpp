@@ -21,7 +21,7 @@ Command trainCommand() {
       "is "
       "read as bytes with BOS 256 and EOS 257. Sequences are shuffled and packed into batches; "
       "longer ones than max_length are split. While it trains, a line shows step, loss, learning "
-      "rate, gradient norm, tokens per second, memory and time left.";
+      "rate, gradient norm, tokens per second, mfu, memory and time left.";
   command.example = "ftc train lora.ftp --weights llama/ --data text.jsonl \\\n"
                     "      --output trained/ --max-steps 200";
   command.positional("PKG", &options->package, "the package that 'ftc compile' wrote");

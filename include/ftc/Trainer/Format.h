@@ -15,6 +15,8 @@ namespace ftc::trainer {
 std::string formatCount(int64_t count);
 /// `512 B`, `20.8 GiB`
 std::string formatBytes(uint64_t bytes);
+/// Operations a second: `512 MFLOP/s`, `95.3 GFLOP/s`
+std::string formatRate(double flopsPerSecond);
 /// `0.4s`, `45s`, `8m31s`, `3h02m`, `2d05h`
 std::string formatDuration(double seconds);
 /// printf's %.*g

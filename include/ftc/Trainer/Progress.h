@@ -24,19 +24,22 @@ struct StepReport {
   double stepSeconds = 0;
   double secondsLeft = 0;
   double epoch = 0;         ///< epochs done, a fraction within one
+  double flops = 0;         ///< operations that the step needs; see ftc_batch_flops
   double mfu = 0;           ///< share of the machine's measured peak; 0: not known
   uint64_t memoryBytes = 0; ///< of the device that the step runs on; 0: not known
 };
 
-/// `step 120/5000 | loss 0.6069 | lr 9.1e-05 | grad norm 0.42 | 7,299 tok/s | mem 20.8 GiB | 8m31s
-/// left`
-std::string formatStep(const StepReport &report);
+/// `step 120/5000 | loss 0.6069 | lr 9.1e-05 | grad norm 0.42 | 7,299 tok/s | mfu 26% | mem 20.8
+/// GiB | 8m31s left`. In fewer `columns` (0: any number) the learning rate goes first; then it is
+/// `step 120/5000  loss 0.6069  norm 0.42  7,299 tok/s  20.8 GiB  8m31s left`, of which memory,
+/// throughput and norm go in this order, and the rest is cut.
+std::string formatStep(const StepReport &report, size_t columns = 0);
 
 /// Bytes of this process in memory now; 0 where the system does not say.
 uint64_t residentBytes();
 
-/// Writes to `out`. On a terminal one line is kept up to date, at most ten times a second;
-/// elsewhere only what is logged is written.
+/// Writes to `out`. On a terminal one line is kept up to date, at most ten times a second, as wide
+/// as the terminal is then; elsewhere only what is logged is written.
 class Progress {
 public:
   Progress(FILE *out, bool terminal) : out(out), terminal(terminal) {}

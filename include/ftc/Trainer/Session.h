@@ -63,6 +63,10 @@ public:
   Status loadAdapter(const std::string &directory);
   /// Predicted tokens of a batch.
   Result<int64_t> items(const ftc_batch &batch) const;
+  /// Operations that a training step needs for a batch.
+  Result<double> flops(const ftc_batch &batch) const;
+  /// Operations a second that the machine reaches, measured for about `seconds`.
+  Result<double> measurePeak(double seconds);
   Result<ftc_result> run(const char *entry, const ftc_batch *batch, const ftc_run &arguments);
   /// Bytes of a tensor from `offset` on.
   Status read(const char *tensor, uint64_t offset, void *data, size_t bytes) const;

@@ -46,6 +46,17 @@ protected:
   }
 };
 
+TEST_F(Cuda, MeasuresThePeak) {
+  PackagePtr package = load(cudaToy(cudaKernels()).content);
+  InstancePtr instance = instanceOf(package, 0);
+  uint64_t bytes = ftc_instance_bytes(instance.get());
+  double peak = 0;
+  ASSERT_EQ(ftc_measure_peak(instance.get(), 0.05, &peak, &error), FTC_OK) << error.message;
+  EXPECT_GT(peak, 1e5);
+  EXPECT_LT(peak, 1e16);
+  EXPECT_EQ(ftc_instance_bytes(instance.get()), bytes);
+}
+
 TEST_F(Cuda, StepsAreThoseOfTheCpu) {
   PackagePtr packages[] = {load(cudaToy(cudaKernels()).content),
                            load(toyPackage(testKernels()).content)};

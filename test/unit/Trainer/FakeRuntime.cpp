@@ -295,6 +295,20 @@ ftc_code ftc_batch_items(const ftc_instance *instance, const ftc_batch *batch, i
   return FTC_OK;
 }
 
+ftc_code ftc_batch_flops(const ftc_instance *instance, const ftc_batch *batch, double *flops,
+                         ftc_error *error) {
+  int64_t items = 0;
+  if (ftc_code code = ftc_batch_items(instance, batch, &items, error))
+    return code;
+  *flops = 6.0 * static_cast<double>(instance->package->info.vocab * items);
+  return FTC_OK;
+}
+
+ftc_code ftc_measure_peak(ftc_instance *, double, double *flops_per_second, ftc_error *) {
+  *flops_per_second = 1e9;
+  return FTC_OK;
+}
+
 ftc_code ftc_run_entry(ftc_instance *instance, const char *entry, const ftc_batch *batch,
                        const ftc_run *run, ftc_result *result, ftc_error *error) {
   if (!instance->bound || !instance->initialized)

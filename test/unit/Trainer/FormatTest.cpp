@@ -11,6 +11,13 @@
 namespace ftc::trainer {
 namespace {
 
+TEST(Format, Rates) {
+  EXPECT_EQ(formatRate(1.25e6), "1.25 MFLOP/s");
+  EXPECT_EQ(formatRate(95.34e9), "95.3 GFLOP/s");
+  EXPECT_EQ(formatRate(999.6e9), "1 TFLOP/s");
+  EXPECT_EQ(formatRate(6.5e14), "650 TFLOP/s");
+}
+
 TEST(Format, Counts) {
   EXPECT_EQ(formatCount(0), "0");
   EXPECT_EQ(formatCount(999), "999");

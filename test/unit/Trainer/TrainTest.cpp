@@ -4,7 +4,10 @@
 //===----------------------------------------------------------------------===//
 #include "TrainFixture.h"
 
+#include "ftc/Trainer/Evaluation.h"
+
 #include <cmath>
+#include <fstream>
 
 namespace ftc::trainer {
 namespace {
@@ -197,6 +200,41 @@ TEST_F(TrainTest, PassesOnWhatTheRuntimeSays) {
   Status status = runTrain(options);
   ASSERT_FALSE(static_cast<bool>(status));
   EXPECT_EQ(status.error().notes, (std::vector<std::string>{"this is the fake runtime"}));
+}
+
+TEST_F(TrainTest, ReportsToTensorBoardWhenAsked) {
+  ASSERT_TRUE(static_cast<bool>(train()));
+  EXPECT_FALSE(fileExists(options.output + "/runs"));
+  options.output = files.file("reported");
+  options.sets = {"report_to=[wandb, tensorboard]"};
+  ASSERT_TRUE(static_cast<bool>(train()));
+  std::string events = test::readAll(options.output + "/runs/events.out.tfevents.0000000001.ftc");
+  // Logged at 2, 4 and 6.
+  size_t count = 0;
+  for (size_t at = 0; (at = events.find("train/grad_norm", at)) != std::string::npos; ++at)
+    ++count;
+  EXPECT_EQ(count, 3u);
+  options.output = files.file("elsewhere");
+  options.sets = {"report_to=all", "logging_dir=" + files.file("logs/a")};
+  ASSERT_TRUE(static_cast<bool>(train()));
+  EXPECT_FALSE(fileExists(options.output + "/runs"));
+  EXPECT_EQ(test::readAll(files.file("logs/a/events.out.tfevents.0000000001.ftc")).size(),
+            events.size());
+  options.output = files.file("nowhere");
+  options.sets = {"report_to=all", "logging_dir=" + options.data + "/a"};
+  EXPECT_NE(error().find("data.jsonl"), std::string::npos);
+}
+
+TEST_F(TrainTest, ABatchOfChangedDataIsAnError) {
+  options.data = files.write("d.jsonl", "{\"input_ids\": [0, 1, 2]}\n");
+  Result<Dataset> data = Dataset::load(options.data, {8, 4});
+  ASSERT_TRUE(static_cast<bool>(data));
+  std::ofstream(options.data, std::ios::trunc) << "{\"input_ids\": [0, 1, 3]}\n";
+  BatchBuffer buffer;
+  PackedBatch batch{{0}, 3};
+  Status filled = buffer.fill(*data, batch);
+  ASSERT_FALSE(static_cast<bool>(filled));
+  EXPECT_NE(filled.error().str().find("d.jsonl:1: the line is not what it was"), std::string::npos);
 }
 
 TEST_F(TrainTest, DrawsTheCurveWhenAsked) {

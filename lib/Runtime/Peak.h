@@ -1,0 +1,30 @@
+//===- Peak.h - the most operations that a machine does a second -----------===//
+// Measured with the products that steps use.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===----------------------------------------------------------------------===//
+#ifndef FTC_RUNTIME_PEAK_H
+#define FTC_RUNTIME_PEAK_H
+
+#include "Blas.h"
+#include "ThreadPool.h"
+
+#include "ftc/Kernels/CUDA/HostProducts.h"
+
+#include <optional>
+
+namespace ftc {
+
+/// Operations a second of the pool's threads, each with products of its own (of bf16 on the matrix
+/// unit where `onMatrixUnit`, else of f32 by OpenBLAS): the best of five rounds that take `seconds`
+/// together. Nothing where the system has no memory for the matrices (about 7 MiB a thread).
+std::optional<double> measureCpuPeak(ThreadPool &pool, const Blas &blas, bool onMatrixUnit,
+                                     double seconds);
+
+/// The same of a device, by square products of `type` that grow until one takes a twentieth of
+/// `seconds`.
+cuda::Status measureCudaPeak(const cuda::Device &device, cuda::Stream stream, cuda::DType type,
+                             uint64_t workspaceBytes, double seconds, double &flopsPerSecond);
+
+} // namespace ftc
+
+#endif // FTC_RUNTIME_PEAK_H
