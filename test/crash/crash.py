@@ -10,10 +10,12 @@ output directory (shim.c counts them), a run that is disturbed there:
     torn        SIGKILL in the middle of a write        ENOSPC  the call fails once
     short       a write takes half of its bytes         full    the call and all behind it fail (ENOSPC)
     EINTR       a write or a sync is interrupted
+    damage      (no call: a file of the newest checkpoint is cut, emptied, removed, or has another bit)
 
 Then the directory must hold every checkpoint that had been saved and not been pruned, each whole; what it holds under
-the name of a result must be that result; an error must be one line and leave no temporary file. A run that goes
-on with --resume must end with the undisturbed run's files, bit for bit, and with its metrics.
+the name of a result must be that result; an error must be one line and leave no temporary file but a checkpoint
+that was to be removed. A run that goes on with --resume, from the newest whole one, must end with the undisturbed
+run's files, bit for bit, and with its metrics.
 
 --random N: that many kills, at random calls and at random times, of runs and of their resumptions.
 """
@@ -33,7 +35,6 @@ import cases
 import directory
 
 SECONDS = 60
-MODES = ("kill", "torn", "short", "EINTR", "EIO", "ENOSPC", "full")
 REASONS = {"EIO": "Input/output error", "ENOSPC": "No space left on device",
            "full": "No space left on device"}
 WRITES = ("write", "pwrite", "writev", "sendfile", "copy_file_range", "fflush", "fclose")
@@ -113,15 +114,17 @@ class Crash:
     def check_left(self, saved):
         return list(self.checker.faults(self.out, saved))
 
-    def finish(self, saved):
-        """Goes on to the end; what is wrong then."""
+    def finish(self, saved, warning=""):
+        """Goes on to the end; what is wrong then. `warning` is found in the only line of stderr."""
         done = self.train(resume=True, shim=False)
+        if warning and done.error.count("\n") == 1 and warning in done.error:
+            done.error = ""
         if done.code != 0 or done.error:
             yield "resumed, it ends with %d: %s" % (done.code, done.error.strip())
             return
         match = re.search(r"^ *resume .*checkpoint-(\d+): ", done.output, re.M)
         begun = int(match[1]) if match else 0
-        if saved and begun < max(saved):
+        if saved and begun < max(saved) or warning and begun != max(saved):
             yield "resumed at %d, but %d had been saved" % (begun, max(saved))
         yield from self.checker.differences(self.out)
         if directory.metrics(self.out) != self.metrics:
@@ -151,16 +154,21 @@ class Crash:
             # What is only tidied up may stay, and an interruption is none.
             if mode in REASONS and call not in REMOVES:
                 yield "the error went unnoticed"
-            if directory.temporary(self.out) and call not in REMOVES:
-                yield "left %s" % directory.temporary(self.out)
+            yield from self.judge_left(call, done)
             return
         errors = [line for line in done.error.splitlines() if line.startswith("error: ")]
         if mode not in REASONS or done.code != 1:
             yield "ended with %d: %s" % (done.code, done.error.strip())
         elif len(errors) != 1 or REASONS[mode] not in errors[0]:
             yield "no error line says so: %s" % done.error.strip()
-        if directory.temporary(self.out) and call not in REMOVES:
-            yield "left %s" % directory.temporary(self.out)
+        yield from self.judge_left(call, done)
+
+    def judge_left(self, call, done):
+        # A checkpoint whose new name is not for certain on the disk must not lose its files.
+        kept = re.findall(r"rename out/checkpoint-\d+ -> out/(\S+)", done.log)
+        left = set(directory.temporary(self.out)) - set(kept)
+        if left and call not in REMOVES:
+            yield "left %s" % sorted(left)
 
     def disturb(self, mode, number):
         call = self.calls[number - 1]
@@ -184,9 +192,46 @@ class Crash:
 
     def every_call(self, modes):
         for mode in modes:
+            if mode == "damage":
+                self.damage()
+                continue
             for number, call in enumerate(self.calls, 1):
                 if self.applies(mode, call):
                     self.disturb(mode, number)
+
+    # ---- Damage ----------------------------------------------------------------------------------
+
+    def damage(self):
+        """Of the newest of two checkpoints: the other one is taken, and says why."""
+        last = len(self.calls) - self.calls[::-1].index("mkdir")
+        self.clear()
+        self.train("kill", last)
+        steps = directory.checkpoints(self.out)
+        template = os.path.join(self.case.folder, "template")
+        shutil.rmtree(template, ignore_errors=True)
+        shutil.copytree(self.out, template)
+        newest = "checkpoint-%d" % steps[-1]
+        damages = {
+            "cut": lambda data: data.rstrip(b"\n")[:-1],
+            "emptied": lambda data: b"",
+            "another bit": lambda data: data[:len(data) // 2] + bytes([data[len(data) // 2] ^ 4]) +
+            data[len(data) // 2 + 1:],
+            "removed": lambda data: None,
+        }
+        for name in sorted(os.listdir(os.path.join(template, newest))):
+            for how, change in damages.items():
+                shutil.rmtree(self.out)
+                shutil.copytree(template, self.out)
+                path = os.path.join(self.out, newest, name)
+                content = change(directory.read(path))
+                os.remove(path)
+                if content is not None:
+                    with open(path, "wb") as file:
+                        file.write(content)
+                # A manifest with another bit may name a file that is not there.
+                warning = newest + "/" + ("" if name == "MANIFEST.json" else name)
+                self.report("%s %s" % (name, how), list(self.finish(set(steps[:-1]), warning)))
+                self.count["damage"] += 1
 
     # ---- Random kills ----------------------------------------------------------------------------
 
