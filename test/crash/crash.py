@@ -10,6 +10,7 @@ output directory (shim.c counts them), a run that is disturbed there:
     torn        SIGKILL in the middle of a write        ENOSPC  the call fails once
     short       a write takes half of its bytes         full    the call and all behind it fail (ENOSPC)
     EINTR       a write or a sync is interrupted
+    MODE/3      at every third call
     damage      (no call: a file of the newest checkpoint is cut, emptied, removed, or has another bit)
 
 Then the directory must hold every checkpoint that had been saved and not been pruned, each whole; what it holds under
@@ -195,8 +196,9 @@ class Crash:
             if mode == "damage":
                 self.damage()
                 continue
+            mode, _, stride = mode.partition("/")
             for number, call in enumerate(self.calls, 1):
-                if self.applies(mode, call):
+                if number % int(stride or 1) == 0 and self.applies(mode, call):
                     self.disturb(mode, number)
 
     # ---- Damage ----------------------------------------------------------------------------------
