@@ -10,7 +10,7 @@ import lit.formats
 config.name = "ftc"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test"]
-config.excludes = ["Inputs", "adapter", "models", "unit", "lib", "layering", "tools", "fuzz"]
+config.excludes = ["Inputs", "adapter", "models", "unit", "lib", "layering", "tools", "corpus"]
 config.test_source_root = os.path.join(config.ftc_source_dir, "test")
 config.test_exec_root = os.path.join(config.ftc_binary_dir, "test")
 
@@ -50,6 +50,7 @@ config.substitutions += [
     ("%cuda_lib", os.path.join(config.test_exec_root, "cuda", "lib")),
     ("%cuda", os.path.join(config.test_source_root, "cuda")),
     ("%crash_shim", os.path.join(config.test_exec_root, "crash", "libcrash-shim.so")),
+    ("%fuzz", os.path.join(config.test_exec_root, "fuzz")),
     ("%dev", os.path.join(config.ftc_source_dir, "tools", "dev")),
 ]
 

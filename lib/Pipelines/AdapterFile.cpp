@@ -3,7 +3,7 @@
 //===----------------------------------------------------------------------===//
 #include "ftc/Pipelines/AdapterFile.h"
 
-#include "Source.h"
+#include "ReadDump.h"
 #include "ftc/Frontend/AdapterTemplate.h"
 #include "ftc/Support/AtomicFile.h"
 

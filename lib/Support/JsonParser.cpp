@@ -2,8 +2,11 @@
 // Grammar by RapidJSON's iterative reader; positions and further refusals by us.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
+#include "ftc/Support/JsonMembers.h"
+
 #include "SourceText.h"
 #include "TreeBuilder.h"
+#include "Unicode.h"
 
 // RapidJSON states its own invariants with this; none depends on the input, and a library may not
 // abort its process.
@@ -43,10 +46,13 @@ private:
   size_t offset = 0;
 };
 
+constexpr const char *kHalfPair =
+    "half of a surrogate pair; write \\uD800-\\uDBFF followed by \\uDC00-\\uDFFF";
+
 class Handler {
 public:
   Handler(std::string_view text, std::string_view file, const ParseOptions &options)
-      : builder(file, options.maxDepth), finder(text), text(text), stream(text) {}
+      : builder(file, text.size(), options.maxDepth), finder(text), text(text), stream(text) {}
 
   bool Null() { return builder.scalar(Value(), before(4)); }
   bool Bool(bool value) { return builder.scalar(Value(value), before(value ? 4 : 5)); }
@@ -65,10 +71,12 @@ public:
     return builder.scalar(std::move(*value), at);
   }
   bool String(const char *characters, rapidjson::SizeType length, bool) {
-    return builder.scalar(Value(std::string(characters, length)), openingQuote());
+    return isWhole({characters, length}) &&
+           builder.string(std::string(characters, length), finder.at(openingQuote()));
   }
   bool Key(const char *characters, rapidjson::SizeType length, bool) {
-    return builder.key(std::string(characters, length), openingQuote());
+    return isWhole({characters, length}) &&
+           builder.key(std::string(characters, length), finder.at(openingQuote()));
   }
   bool StartObject() { return builder.beginObject(finder.at(stream.Tell())); }
   bool StartArray() { return builder.beginArray(finder.at(stream.Tell())); }
@@ -92,7 +100,7 @@ private:
 
   /// Where the string that ends here began: the last quote not escaped by an odd run of
   /// backslashes.
-  Position openingQuote() {
+  size_t openingQuote() const {
     size_t quote = stream.Tell() - 1;
     while (quote > 0) {
       --quote;
@@ -105,7 +113,25 @@ private:
         break;
       quote = run;
     }
-    return finder.at(quote);
+    return quote;
+  }
+
+  /// RapidJSON takes the second half of a surrogate pair alone, which no UTF-8 can hold.
+  bool isWhole(std::string_view characters) {
+    if (firstInvalidUtf8(characters) == characters.size())
+      return true;
+    size_t at = openingQuote() + 1;
+    for (; at + 3 < stream.Tell(); ++at) {
+      if (text[at] != '\\')
+        continue;
+      bool isUnicode = text[at + 1] == 'u';
+      char digits[] = {text[at + 2], text[at + 3]};
+      bool isSurrogate = isUnicode && (digits[0] == 'd' || digits[0] == 'D');
+      if (isSurrogate && (digits[1] >= 'c' || (digits[1] >= 'C' && digits[1] <= 'F')))
+        break;
+      at += isSurrogate && digits[1] >= '8' ? 11 : 1;
+    }
+    return builder.fail(finder.at(at), kHalfPair);
   }
 };
 
@@ -129,7 +155,7 @@ const char *grammarMessage(rapidjson::ParseErrorCode code) {
   case rapidjson::kParseErrorStringUnicodeEscapeInvalidHex:
     return "expected four hexadecimal digits after \\u";
   case rapidjson::kParseErrorStringUnicodeSurrogateInvalid:
-    return "half of a surrogate pair; write \\uD800-\\uDBFF followed by \\uDC00-\\uDFFF";
+    return kHalfPair;
   case rapidjson::kParseErrorStringEscapeInvalid:
     return "unknown escape in a string; JSON has \\\" \\\\ \\/ \\b \\f \\n \\r \\t and \\uXXXX";
   case rapidjson::kParseErrorStringMissQuotationMark:
@@ -147,20 +173,20 @@ const char *grammarMessage(rapidjson::ParseErrorCode code) {
 
 } // namespace
 
-Result<Value> parse(std::string_view text, std::string_view file, const ParseOptions &options) {
+/// Sends the text's events to the handler.
+static Status readInto(Handler &handler, std::string_view text, std::string_view file,
+                       const ParseOptions &options) {
   // RapidJSON takes NUL for the end of the text: that such bytes are refused here matters.
   if (Status checked = checkText(text, file, options); !checked)
-    return checked.takeError();
-
+    return checked;
   constexpr unsigned flags = rapidjson::kParseIterativeFlag | rapidjson::kParseFullPrecisionFlag |
                              rapidjson::kParseNumbersAsStringsFlag;
-  Handler handler(text, file, options);
   rapidjson::Reader reader;
   rapidjson::ParseResult result = reader.Parse<flags>(handler.stream, handler);
   if (handler.builder.error())
     return handler.builder.takeError();
   if (!result.IsError())
-    return handler.builder.takeRoot();
+    return Status::ok();
   size_t offset = result.Offset();
   // RapidJSON has one code for wrong escapes and for characters that need one.
   bool isControl = result.Code() == rapidjson::kParseErrorStringEscapeInvalid &&
@@ -168,6 +194,22 @@ Result<Value> parse(std::string_view text, std::string_view file, const ParseOpt
   return errorAt(text, file, offset,
                  isControl ? "a control character in a string; write it as an escape"
                            : grammarMessage(result.Code()));
+}
+
+Result<Value> parse(std::string_view text, std::string_view file, const ParseOptions &options) {
+  Handler handler(text, file, options);
+  if (Status read = readInto(handler, text, file, options); !read)
+    return read.takeError();
+  return handler.builder.takeRoot();
+}
+
+Result<Value> parseMembers(std::string_view text, std::string_view file,
+                           const ParseOptions &options, std::function<Status(Member &&)> sink) {
+  Handler handler(text, file, options);
+  handler.builder.handMembersTo(std::move(sink));
+  if (Status read = readInto(handler, text, file, options); !read)
+    return read.takeError();
+  return handler.builder.takeRoot();
 }
 
 Result<Value> parseFile(const std::string &path, const ParseOptions &options) {

@@ -4,7 +4,7 @@
 //===----------------------------------------------------------------------===//
 #include "ftc/Support/Safetensors.h"
 
-#include "ftc/Support/Json.h"
+#include "ftc/Support/JsonMembers.h"
 
 #include <algorithm>
 
@@ -50,24 +50,38 @@ public:
       return makeError(file.path(), "the header does not start with '{'; it must be a JSON object");
     json::ParseOptions options;
     options.maxBytes = kMaxHeaderBytes;
-    Result<Value> root = json::parse(header, file.path(), options);
+    std::vector<Entry> entries;
+    std::optional<json::Position> metadataAt;
+    bool ownError = false;
+    // A header of a million tensors, as values, would be twenty times its text.
+    Result<Value> root =
+        json::parseMembers(header, file.path(), options, [&](Member &&member) -> Status {
+          Status read = Status::ok();
+          if (member.key != "__metadata__")
+            read = readEntry(member, entries);
+          else if (metadataAt)
+            read = givenTwice(member.key, *metadataAt, member.keyPosition);
+          else
+            read = readMetadata(member, metadata);
+          metadataAt = member.key == "__metadata__" ? member.keyPosition : metadataAt;
+          ownError = !read;
+          return read;
+        });
+    if (!root && ownError)
+      return root.takeError();
     if (!root)
       return root.takeError().note("the position is within the header, which starts at byte 8");
-
-    std::vector<Entry> entries;
-    entries.reserve(root->members().size());
-    for (const Member &member : root->members()) {
-      if (Status s = member.key == "__metadata__" ? readMetadata(member, metadata)
-                                                  : readEntry(member, entries);
-          !s)
-        return s.takeError();
-    }
     return placeEntries(std::move(entries), 8 + headerBytes);
   }
 
 private:
   Error errorAt(json::Position at, std::string message) {
     return makeError(place(file.path(), at.line, at.column), std::move(message));
+  }
+
+  Error givenTwice(const std::string &key, json::Position first, json::Position again) {
+    return errorAt(again, "key " + quoted(key) + " is given twice; remove one of the two")
+        .note(place(file.path(), first.line, first.column) + ": first given here");
   }
 
   Status readMetadata(const Member &member, std::map<std::string, std::string> &metadata) {
@@ -160,7 +174,28 @@ private:
     return Status::ok();
   }
 
+  /// The first entry, in the order of the file, whose name an earlier one has.
+  Status checkNames(std::vector<Entry> &entries) {
+    auto isBefore = [](json::Position a, json::Position b) {
+      return a.line != b.line ? a.line < b.line : a.column < b.column;
+    };
+    std::sort(entries.begin(), entries.end(), [&](const Entry &a, const Entry &b) {
+      int order = a.view.name.compare(b.view.name);
+      return order != 0 ? order < 0 : isBefore(a.at, b.at);
+    });
+    const Entry *first = nullptr, *again = nullptr;
+    for (size_t i = 1; i < entries.size(); ++i)
+      if (entries[i - 1].view.name == entries[i].view.name &&
+          (!again || isBefore(entries[i].at, again->at))) {
+        first = &entries[i - 1];
+        again = &entries[i];
+      }
+    return again ? Status(givenTwice(again->view.name, first->at, again->at)) : Status::ok();
+  }
+
   Result<std::vector<TensorView>> placeEntries(std::vector<Entry> entries, uint64_t dataStart) {
+    if (Status s = checkNames(entries); !s)
+      return s.takeError();
     std::sort(entries.begin(), entries.end(), [](const Entry &a, const Entry &b) {
       return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
     });

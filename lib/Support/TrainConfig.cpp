@@ -44,6 +44,11 @@ std::string_view trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
+/// The values of `report_to` that ftc knows; others belong to services that it does not reach.
+bool isReporter(std::string_view name) {
+  return name == "tensorboard" || name == "all" || name == "none";
+}
+
 std::string_view optimizerFamily(std::string_view optim) {
   // The fused form of torch computes the same update.
   return optim == "adamw_torch_fused" ? "adamw_torch" : optim;
@@ -61,6 +66,12 @@ int64_t TrainConfig::warmupStepsFor(int64_t totalSteps) const {
   if (warmupSteps.value > 0)
     return warmupSteps.resolve(totalSteps);
   return static_cast<int64_t>(std::ceil(static_cast<double>(totalSteps) * warmupRatio));
+}
+
+bool TrainConfig::reportsToTensorBoard() const {
+  return std::any_of(reportTo.begin(), reportTo.end(), [](const std::string &name) {
+    return name == "tensorboard" || name == "all";
+  });
 }
 
 Result<ByteSize> parseByteSize(std::string_view text, std::string where) {
@@ -187,6 +198,12 @@ Status TrainConfig::merge(const json::Value &value, const std::string &file,
   }
   if (given.count("eval_steps") && merged.evalSteps && merged.whereOf("eval_strategy").empty())
     merged.evalStrategy = "steps";
+  if (given.count("report_to"))
+    for (const std::string &name : merged.reportTo)
+      if (!isReporter(name))
+        warn(warnings, merged.whereOf("report_to") + ": 'report_to' " + quoted(name) +
+                           " has no effect here: ftc writes TensorBoard's event files "
+                           "('tensorboard') and --metrics");
   if (merged.tokensPerStep() > INT32_MAX)
     return makeError(
         merged.whereOf(given.count("max_length") ? "max_length" : "per_device_train_batch_size"),

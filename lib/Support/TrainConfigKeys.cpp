@@ -59,7 +59,10 @@ const std::vector<TrainConfigRow> &trainConfigRows() {
        "a mapping with BitsAndBytesConfig's keys, or null"},
       {"learning_rate", &C::learningRate, When::Run, kNotNegative, notNegative},
       {"lr_scheduler_type", &C::lrSchedulerType, When::Run, "a schedule that ftc has", nullptr,
-       "linear cosine constant constant_with_warmup"},
+       "linear cosine constant constant_with_warmup cosine_with_restarts polynomial inverse_sqrt "
+       "cosine_with_min_lr cosine_warmup_with_min_lr warmup_stable_decay"},
+      {"lr_scheduler_kwargs", &C::lrSchedulerKwargs, When::Run,
+       "a mapping of keywords of the schedule, or null"},
       {"warmup_steps", &C::warmupSteps, When::Run,
        "a whole number of steps, or a share of all steps below 1", warmup},
       {"warmup_ratio", &C::warmupRatio, When::Run, "a number from 0 to 1", share},
@@ -87,6 +90,8 @@ const std::vector<TrainConfigRow> &trainConfigRows() {
        "an integer of at least 1, or null (keep all)", atLeastOne},
       {"eval_strategy", &C::evalStrategy, When::Run, "a strategy", nullptr, kStrategies},
       {"eval_steps", &C::evalSteps, When::Run, kInterval, interval},
+      {"report_to", &C::reportTo, When::Run, "'tensorboard', 'all', 'none', or a list of names"},
+      {"logging_dir", &C::loggingDir, When::Run, "the name of a directory, or null"},
       {"load_best_model_at_end", &C::loadBestModelAtEnd, When::Run, kFlag},
       {"metric_for_best_model", &C::metricForBestModel, When::Run,
        "the loss of --eval-data, which is the only metric, or null", nullptr, "loss eval_loss"},
@@ -175,6 +180,12 @@ public:
       return Status::ok();
     }
     const std::string *text = value.asString();
+    if (!row.words) {
+      if (!text || text->empty())
+        return wrong();
+      config.*field = *text;
+      return Status::ok();
+    }
     std::vector<std::string_view> words = splitWords(row.words);
     for (std::string_view word : words)
       if (text && *text == word) {
@@ -201,8 +212,10 @@ public:
     }
     for (const std::string &text : list)
       if (text.empty())
-        return makeError(where, quoted(row.name) + " has an empty expression; write '.*' for all "
-                                                   "parameters");
+        return makeError(where, quoted(row.name) + (field == &TrainConfig::trainable
+                                                        ? " has an empty expression; write '.*' "
+                                                          "for all parameters"
+                                                        : " has an empty name; leave it out"));
     config.*field = std::move(list);
     return Status::ok();
   }

@@ -23,7 +23,6 @@ const ForeignKey foreignKeys[] = {
     {"tf32", "false null", "products of f32 are computed in f32"},
     {"label_smoothing_factor", "0 null", "label smoothing is not supported"},
     {"neftune_noise_alpha", "null", "NEFTune noise is not supported"},
-    {"lr_scheduler_kwargs", "null {} \"\"", "schedules have their default shape only"},
     {"optim_args", "null \"\"", "AdamW's settings are adam_beta1, adam_beta2 and adam_epsilon"},
     {"optim_target_modules", "null", "it belongs to optimizers that ftc does not have"},
     {"loss_type", "null \"nll\" \"chunked_nll\"", "only the cross-entropy of tokens is supported"},
@@ -55,8 +54,6 @@ const ForeignKey foreignKeys[] = {
     // Without effect.
     {"output_dir", nullptr, kWhere},
     {"overwrite_output_dir", nullptr, "a directory that is not empty is never overwritten"},
-    {"logging_dir", nullptr, kReports},
-    {"report_to", nullptr, kReports},
     {"run_name", nullptr, kReports},
     {"project", nullptr, kReports},
     {"trackio_space_id", nullptr, kReports},

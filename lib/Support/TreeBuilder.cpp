@@ -10,6 +10,9 @@
 
 namespace ftc::json {
 
+// A string or vector on the heap, with what the allocator adds to each block.
+constexpr size_t kBoxBytes = sizeof(std::string) + 32;
+
 bool TreeBuilder::fail(Position at, std::string message) {
   failure = makeError(place(file, at.line, at.column), std::move(message));
   return false;
@@ -20,9 +23,34 @@ bool TreeBuilder::scalar(Value value, Position at) {
   return add(std::move(value));
 }
 
+bool TreeBuilder::take(size_t more, Position at) {
+  bytes += more;
+  if (bytes <= mostBytes)
+    return true;
+  return fail(at, "the values up to here take more than " + std::to_string(mostBytes >> 20) +
+                      " MiB of memory, too much for the text; split the file");
+}
+
+template <class Vector> bool TreeBuilder::takeOneMore(const Vector &vector, Position at) {
+  if (vector.size() < vector.capacity())
+    return true;
+  size_t now = vector.capacity() * sizeof(vector[0]);
+  // It grows to twice its size, and both are there while it is copied.
+  if (!take(std::max(2 * now, sizeof(vector[0])), at))
+    return false;
+  bytes -= now;
+  return true;
+}
+
+bool TreeBuilder::string(std::string text, Position at) {
+  return take(kBoxBytes + text.capacity(), at) && scalar(Value(std::move(text)), at);
+}
+
 bool TreeBuilder::begin(Value container, Position at) {
   if (open.size() >= maxDepth)
     return fail(at, "nested deeper than " + std::to_string(maxDepth) + " levels; flatten the file");
+  if (!take(kBoxBytes, at))
+    return false;
   container.setPosition(at);
   open.push_back({std::move(container), {}, false});
   return true;
@@ -30,6 +58,8 @@ bool TreeBuilder::begin(Value container, Position at) {
 
 bool TreeBuilder::key(std::string name, Position at) {
   Open &top = open.back();
+  if (!take(name.capacity(), at))
+    return false;
   top.pending.key = std::move(name);
   top.pending.keyPosition = at;
   top.hasKey = true;
@@ -49,14 +79,30 @@ bool TreeBuilder::add(Value value) {
   }
   Open &top = open.back();
   if (!top.value.isObject()) {
+    if (!takeOneMore(top.value.elements(), value.position()))
+      return false;
     top.value.push(std::move(value));
     return true;
   }
   top.pending.value = std::move(value);
+  if (members && open.size() == 1)
+    return handOver(top);
+  if (!takeOneMore(top.value.members(), top.pending.keyPosition))
+    return false;
   top.value.appendMember(std::move(top.pending));
   top.pending = Member();
   top.hasKey = false;
   return true;
+}
+
+bool TreeBuilder::handOver(Open &top) {
+  Status taken = members(std::move(top.pending));
+  top.pending = Member();
+  top.hasKey = false;
+  bytes = 0;
+  if (!taken)
+    failure = taken.takeError();
+  return bool(taken);
 }
 
 bool TreeBuilder::endObject() {

@@ -75,12 +75,14 @@ int prefixedBase(std::string_view text) {
 class YamlReader {
 public:
   YamlReader(std::string_view text, std::string_view file, const json::ParseOptions &options)
-      : text(text), file(file), builder(file, options.maxDepth) {
+      : text(text), file(file), builder(file, text.size(), options.maxDepth) {
     initialized = yaml_parser_initialize(&parser) != 0;
     if (!initialized)
       return;
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser, reinterpret_cast<const unsigned char *>(text.data()),
+    // It asserts that there is a pointer, of an empty text too.
+    const char *begin = text.empty() ? "" : text.data();
+    yaml_parser_set_input_string(&parser, reinterpret_cast<const unsigned char *>(begin),
                                  text.size());
   }
   ~YamlReader() {
@@ -167,7 +169,7 @@ private:
       return builder.key(std::string(content), at);
     }
     if (!isPlain)
-      return builder.scalar(Value(content), at);
+      return builder.string(std::string(content), at);
     return resolve(content, at);
   }
 
@@ -193,7 +195,7 @@ private:
     }
     switch (decimalKind(content)) {
     case Number::None:
-      return builder.scalar(Value(content), at);
+      return builder.string(std::string(content), at);
     case Number::Integer:
       if (std::optional<Value> number = json::integerFromText(content))
         return builder.scalar(std::move(*number), at);

@@ -116,7 +116,7 @@ Result<bool> LineFile::more() {
 }
 
 LineFile::Line LineFile::take(size_t length) {
-  Line line{std::string_view(held).substr(begin, length), offset, ++number};
+  Line line{std::string_view(held).substr(begin, length), offset, ++number, length < end - begin};
   size_t whole = std::min(length + 1, end - begin);
   begin += whole;
   offset += whole;

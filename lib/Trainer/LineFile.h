@@ -60,6 +60,7 @@ public:
     std::string_view text; ///< without its newline; valid until the next call
     uint64_t offset = 0;   ///< of its first byte
     uint64_t number = 0;   ///< from 1
+    bool isWhole = true;   ///< a newline follows
   };
 
   static Result<LineFile> open(const std::string &path);

@@ -114,6 +114,7 @@ OptimizerStep StepSource::next() {
   result.stepsInEpoch = stepsOf(current.size());
   done += result.count;
   result.batchesDone = static_cast<int64_t>(done);
+  result.batchesInEpoch = static_cast<int64_t>(current.size());
   return result;
 }
 

@@ -49,7 +49,7 @@ Status TrainingRun::writeRecord(const std::string &directory) const {
 }
 
 Status TrainingRun::save(int64_t step) {
-  if (isNewBest) {
+  if (counters.bestStep == step) {
     counters.savedBest = step;
     state.bestModelCheckpoint =
         joinPath(parts.options.output, "checkpoint-" + std::to_string(step));
@@ -66,7 +66,6 @@ Status TrainingRun::save(int64_t step) {
   if (!saved)
     return stopped(saved.takeError());
   savedStep = step;
-  isNewBest = false;
   progress.line("step " + std::to_string(step) + '/' + std::to_string(parts.plan.totalSteps) +
                 " | saved " + parts.directory.checkpointPath(step));
   return prune();
@@ -80,7 +79,7 @@ Status TrainingRun::prune() {
 
 Status TrainingRun::saveIfDue(int64_t step, const OptimizerStep &work) {
   const TrainingPlan &plan = parts.plan;
-  if (plan.saving.isDue(step, work) || (plan.savesBest && isNewBest) ||
+  if (plan.saving.isDue(step, work) || (plan.savesBest && counters.bestStep == step) ||
       (plan.savesLast && step == plan.totalSteps))
     return save(step);
   return Status::ok();

@@ -97,6 +97,31 @@ std::vector<const TensorView *> tensorsOf(const SafetensorsDirectory &weights,
   return found;
 }
 
+/// In pieces, but for a matrix that files have the other way round.
+Status writeTensor(const Package &package, const Instance &instance, const Source &source,
+                   SafetensorsWriter &writer, std::vector<float> &buffer) {
+  constexpr uint64_t most = uint64_t{1} << 22;
+  const ftc_tensor_info &tensor = *source.tensor;
+  uint64_t piece = tensor.transposed ? source.file.bytes : most;
+  for (uint64_t done = 0; done < source.file.bytes; done += piece) {
+    size_t bytes = static_cast<size_t>(std::min(piece, source.file.bytes - done));
+    buffer.resize((bytes + sizeof(float) - 1) / sizeof(float));
+    if (Status s = instance.read(tensor.name, source.file.offset + done, buffer.data(), bytes); !s)
+      return s;
+    if (tensor.role == FTC_TRAINABLE) {
+      if (Status s = checkFinite(package, tensor, buffer.data(), buffer.size()); !s)
+        return s;
+      toFileOrder(tensor, buffer);
+    }
+    Status written = source.stored == source.written
+                         ? writer.write(source.file.key, buffer.data(), bytes)
+                         : writer.writeF32(source.file.key, buffer.data(), bytes / sizeof(float));
+    if (!written)
+      return written;
+  }
+  return Status::ok();
+}
+
 Status writeWeights(const Package &package, const Instance &instance,
                     const std::vector<Source> &sources,
                     const std::vector<const TensorView *> &copied, const std::string &path) {
@@ -122,21 +147,8 @@ Status writeWeights(const Package &package, const Instance &instance,
         return s;
       continue;
     }
-    const Source &source = *byKey[declaration.name];
-    size_t bytes = source.file.bytes;
-    buffer.resize((bytes + sizeof(float) - 1) / sizeof(float));
-    if (Status s = instance.read(source.tensor->name, source.file.offset, buffer.data(), bytes); !s)
+    if (Status s = writeTensor(package, instance, *byKey[declaration.name], *writer, buffer); !s)
       return s;
-    if (source.tensor->role == FTC_TRAINABLE) {
-      if (Status s = checkFinite(package, *source.tensor, buffer.data(), buffer.size()); !s)
-        return s;
-      toFileOrder(*source.tensor, buffer);
-    }
-    Status written = source.stored == source.written
-                         ? writer->write(declaration.name, buffer.data(), bytes)
-                         : writer->writeF32(declaration.name, buffer.data(), bytes / sizeof(float));
-    if (!written)
-      return written;
   }
   return writer->finish();
 }

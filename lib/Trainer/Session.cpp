@@ -4,6 +4,8 @@
 //===----------------------------------------------------------------------===//
 #include "ftc/Trainer/Session.h"
 
+#include "AdapterFit.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -180,6 +182,9 @@ Result<Instance> startInstance(const Package &package, const StartOptions &optio
     return makeError("--adapter-weights",
                      package.path() + " trains the model itself and has no adapter; give the "
                                       "trained model's directory as --weights");
+  if (!options.adapterWeights.empty())
+    if (Status s = checkAdapterConfig(package, options.adapterWeights); !s)
+      return s.takeError();
   if (Status s = Instance::checkMemory(package, options.threads); !s)
     return s.takeError();
   Result<Instance> instance = Instance::create(package, options.threads);

@@ -37,7 +37,7 @@ void thin(std::vector<PlotPoint> &points) {
 
 TrainingRun::TrainingRun(RunParts given)
     : parts(std::move(given)), terminal(::isatty(STDOUT_FILENO) == 1), progress(stdout, terminal),
-      metrics(MetricsFile::none()) {
+      metrics(MetricsFile::none()), events(EventFile::none()) {
   beginState();
 }
 
@@ -75,7 +75,25 @@ Status TrainingRun::openMetrics() {
   if (!opened)
     return opened.takeError();
   metrics = std::move(*opened);
+  if (Status s = openEvents(); !s)
+    return s;
   metricsOpen = true;
+  return Status::ok();
+}
+
+Status TrainingRun::openEvents() {
+  if (!parts.config.reportsToTensorBoard())
+    return Status::ok();
+  std::string directory = parts.config.loggingDir;
+  if (directory.empty())
+    directory = joinPath(parts.directory.path(), "runs");
+  if (isWithin(directory, parts.directory.path()))
+    if (Status s = parts.directory.prepare(); !s)
+      return s;
+  Result<EventFile> opened = EventFile::create(directory, firstStep);
+  if (!opened)
+    return opened.takeError();
+  events = std::move(*opened);
   return Status::ok();
 }
 
@@ -132,6 +150,7 @@ Result<StepReport> TrainingRun::step(int64_t step, const OptimizerStep &work) {
   double mean = step == firstStep
                     ? stepSeconds
                     : (stepSeconds - firstStepSeconds) / static_cast<double>(step - firstStep);
+  report.epoch = work.epochsDone();
   report.secondsLeft = mean * static_cast<double>(parts.plan.totalSteps - step);
   // Where the step runs: on a GPU what the instance has there, else what the process has.
   report.memoryBytes = onGpu() ? parts.instance.bytes() : residentBytes();
@@ -182,6 +201,8 @@ Status TrainingRun::log(const OptimizerStep &work, StepReport report) {
     state.logStep(report.loss, report.gradNorm, report.learningRate);
     counters.lossSinceLog = 0;
     counters.stepsSinceLog = 0;
+    if (Status s = events.step(report); !s)
+      return s;
   }
   progress.step(report, isLogged);
   return Status::ok();
@@ -198,12 +219,13 @@ Status TrainingRun::evaluate(int64_t step) {
   if (parts.plan.tracksBest && (!counters.bestLoss || result->loss < *counters.bestLoss)) {
     state.bestMetric = counters.bestLoss = result->loss;
     state.bestGlobalStep = counters.bestStep = step;
-    isNewBest = true;
   }
   char loss[32];
   std::snprintf(loss, sizeof loss, "%.4f", result->loss);
   progress.line("step " + std::to_string(step) + '/' + std::to_string(parts.plan.totalSteps) +
                 " | eval loss " + loss + " | " + formatPlural(result->tokens, "predicted token"));
+  if (Status s = events.evaluation(step, result->loss); !s)
+    return s;
   return metrics.evaluation(step, result->loss, result->tokens);
 }
 

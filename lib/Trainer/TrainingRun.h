@@ -9,6 +9,7 @@
 
 #include "ftc/Trainer/Checkpoint.h"
 #include "ftc/Trainer/Evaluation.h"
+#include "ftc/Trainer/EventFile.h"
 #include "ftc/Trainer/Guards.h"
 #include "ftc/Trainer/Interrupt.h"
 #include "ftc/Trainer/Plot.h"
@@ -48,6 +49,7 @@ public:
 private:
   // TrainingRun.cpp: the loop.
   Status openMetrics();
+  Status openEvents();
   void printPlan() const;
   void beginState();
   Status advance(int64_t step);
@@ -79,13 +81,13 @@ private:
   bool terminal;
   Progress progress;
   MetricsFile metrics;
+  EventFile events;
   bool metricsOpen = false;
 
   TrainerState state;
   RunCounters counters;
-  int64_t firstStep = 1; ///< of this process
-  int64_t savedStep = 0; ///< the newest checkpoint
-  bool isNewBest = false;
+  int64_t firstStep = 1;  ///< of this process
+  int64_t savedStep = 0;  ///< the newest checkpoint
   int64_t tokensHere = 0; ///< of this process
   std::vector<BatchBuffer> buffers;
   std::vector<PlotPoint> losses; ///< of the steps of this process

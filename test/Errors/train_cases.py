@@ -75,8 +75,33 @@ def run(t):
     line("neftune_noise_alpha: 5", "'neftune_noise_alpha': '5' is not supported: ")
     line("deepspeed: zero3.json", "'deepspeed': .* is not supported: use mesh and memory_budget")
     line("label_smoothing_factor: 0.1", "'label_smoothing_factor': '0.1' is not supported")
-    line("lr_scheduler_type: polynomial", "'lr_scheduler_type' must be a schedule that ftc has .linear, cosine")
-    line("save_strategy: best", "'save_strategy' must be a strategy that ftc has")
+    line("save_strategy: sometimes", "'save_strategy' must be a strategy .*best")
+    line("greater_is_better: true", ".*a loss, which is better the smaller it is")
+    line("metric_for_best_model: accuracy", "'metric_for_best_model' must be the loss of --eval-data")
+    line("load_best_model_at_end: 1", "'load_best_model_at_end' must be true or false")
+    line("lr_scheduler_type: reduce_lr_on_plateau", "'lr_scheduler_type' must be a schedule that ftc has .linear, cosine")
+
+    # Keywords of learning rate schedules.
+    def schedule(name, keywords, message):
+        fails("%s of %s" % (keywords, name), "{lr_scheduler_type: %s, lr_scheduler_kwargs: %s}\n" % (name, keywords), message,
+              place="*train.yaml:1:*")
+
+    schedule("linear", "3", "'lr_scheduler_kwargs' must be a mapping of keywords of the schedule, or null, got 3")
+    schedule("linear", "{num_cycles: 2}", "'lr_scheduler_kwargs' has 'num_cycles', and the schedule 'linear' takes none; set "
+             "it to null")
+    schedule("cosine", "{num_cycle: 2}", "'lr_scheduler_kwargs' has 'num_cycle', and the schedule 'cosine' takes num_cycles; did you mean")
+    schedule("cosine", "{num_cycles: -1}", "'lr_scheduler_kwargs' has 'num_cycles' '-1', which must be a number of at least 0")
+    schedule("inverse_sqrt", "{timescale: 0}", "'lr_scheduler_kwargs' has 'timescale' '0', which must be a whole number of steps of at least 1")
+    schedule("polynomial", "{lr_end: 1}", "'learning_rate' is .* and must be above the 'lr_end' of the schedule 'polynomial'")
+    schedule("polynomial", "{power: fast}", "'lr_scheduler_kwargs' has 'power' '.fast.', which must be a number of at least 0")
+    schedule("cosine_with_min_lr", "null", "'lr_scheduler_kwargs' must have one of 'min_lr' and 'min_lr_rate'")
+    schedule("cosine_with_min_lr", "{min_lr: 0, min_lr_rate: 0}", "'lr_scheduler_kwargs' must have one of 'min_lr' and 'min_lr_rate'")
+    schedule("cosine_with_min_lr", "{min_lr: 1}", "'lr_scheduler_kwargs' has 'min_lr' 1.0, which must not be above the learning_rate")
+    schedule("cosine_warmup_with_min_lr", "{min_lr: 0, warmup_lr_rate: 2}", "'lr_scheduler_kwargs' has 'warmup_lr_rate' '2', which must be a number "
+             "from 0 to 1")
+    schedule("warmup_stable_decay", "null", "'lr_scheduler_kwargs' must have 'num_decay_steps' with the schedule")
+    schedule("warmup_stable_decay", "{num_decay_steps: 2, decay_type: steep}", "'lr_scheduler_kwargs' has 'decay_type' '.steep.', which must be "
+             "linear, cosine or 1-sqrt")
 
     # Numbers of the run are checked when it is compiled, too.
     for text in ["learning_rate: -1", "learning_rate: fast", "learning_rate: .inf", "learning_rate: .nan",

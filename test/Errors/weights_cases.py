@@ -88,7 +88,7 @@ def run(t):
     header("metadata a number", lambda h: h["__metadata__"].__setitem__("step", 1), "'__metadata__': 'step' is an integer; it must be a string")
     twice = tensor_file(right)
     (length,) = struct.unpack("<Q", twice[:8])
-    text = twice[8 : 8 + length].replace(b"{", b'{"%s": {}, ' % QUERY.encode(), 1)
+    text = twice[8 : 8 + length].replace(b"{", b'{"%s": {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]}, ' % QUERY.encode(), 1)
     fails("entry twice", struct.pack("<Q", len(text)) + text + twice[8 + length :], "key '%s' is given twice" % QUERY, place=file + ":*")
 
     # Tensors that are not what the package was compiled for.
@@ -174,6 +174,18 @@ def run(t):
     fails("adapter: cut", content[:-4], ".*cut short", place=file + "*")
     fails("adapter: empty", b"", "has 0 bytes; a safetensors file begins with 8 bytes of length")
     fails("adapter: NaN", tensor_file({**right, LORA: (dtype, shape, struct.pack("<f", float("nan")) + data[4:])}), "the loss is not finite", place=batch)
+    write(file, content)
+    adapter_config = os.path.join(adapter, "adapter_config.json")
+    config = json.loads(read(adapter_config))
+    for key, value in [("lora_alpha", 16), ("use_rslora", True), ("use_dora", True), ("alpha_pattern", {"q_proj": 2}),
+                       ("peft_type", "LOHA")]:
+        write(adapter_config, json.dumps({**config, key: value}, indent=1))
+        t.fails("adapter: another %s" % key, gradients(), "'%s' is .*, and .*step.ftp was compiled for an adapter with .*; compile "
+                "for this adapter" % key, place=adapter_config + ":*")
+    write(adapter_config, "{")
+    t.fails("adapter: its config is no JSON", gradients(), "expected", place=adapter_config + ":*")
+    write(adapter_config, json.dumps({**config, "lora_alpha": float(config["lora_alpha"]), "use_dora": None, "init_lora_weights": "x"}))
+    t.succeed(*gradients())
     os.remove(file)
     fails("adapter: no file", None, "cannot open: No such file")
     shutil.rmtree(adapter)

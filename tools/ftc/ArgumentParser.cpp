@@ -19,7 +19,9 @@ ParsedArguments parseArguments(const std::vector<ArgumentName> &names,
     app.allow_extras();
     std::vector<CLI::Option *> options;
     for (const ArgumentName &name : names) {
-      if (name.takesValue)
+      if (name.takesAll)
+        options.push_back(app.add_option(name.names)->expected(-1)->take_all());
+      else if (name.takesValue)
         options.push_back(
             app.add_option(name.names)->expected(1)->allow_extra_args(false)->take_all());
       else

@@ -15,6 +15,7 @@ namespace ftc::cli {
 struct ArgumentName {
   std::string names;
   bool takesValue = true;
+  bool takesAll = false; ///< of a positional: all that are left
 };
 
 struct ParsedArguments {

@@ -170,7 +170,8 @@ int runCommand(const ProgramText &program, const Command &command,
                const std::vector<std::string> &words) {
   std::vector<ArgumentName> names{{kHelp, false}};
   for (const Argument &argument : command.arguments)
-    names.push_back({argument.names, !argument.valueName.empty()});
+    names.push_back(
+        {argument.names, !argument.valueName.empty(), argument.isPositional() && argument.repeats});
   std::vector<std::string> own;
   for (const std::string &word : words) {
     bool isPassed = false;

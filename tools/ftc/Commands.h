@@ -14,6 +14,7 @@ Command trainCommand();
 Command gradientsCommand();
 Command evaluateCommand();
 Command inspectCommand();
+Command plotCommand();
 Command initWeightsCommand();
 
 } // namespace ftc::cli

@@ -25,6 +25,6 @@ int main(int argc, char **argv) {
                                   {ftc::cli::compileCommand(argc > 0 ? argv[0] : "ftc"),
                                    ftc::cli::trainCommand(), ftc::cli::gradientsCommand(),
                                    ftc::cli::evaluateCommand(), ftc::cli::inspectCommand(),
-                                   ftc::cli::initWeightsCommand()},
+                                   ftc::cli::plotCommand(), ftc::cli::initWeightsCommand()},
                                   words);
 }

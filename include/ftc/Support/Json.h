@@ -144,8 +144,8 @@ struct ParseOptions {
 
 /// Parses strict JSON (RFC 8259): no comments, no trailing commas, no byte order mark, valid UTF-8,
 /// nothing after the value. Refused too: duplicate keys (both positions named), integers beyond 64
-/// bits, numbers beyond double, NUL bytes, depth over the limit. Errors are
-/// `FILE:LINE:COL: what, and what would be right`; `file` is only used for them.
+/// bits, numbers beyond double, NUL bytes, depth over the limit, values that take over 8 times the
+/// text and 48 MiB. Errors are `FILE:LINE:COL: what, what is right`; `file` is only for them.
 Result<Value> parse(std::string_view text, std::string_view file, const ParseOptions &options = {});
 
 /// Reads and parses one file.

@@ -64,6 +64,7 @@ struct TrainConfig {
   // Optimization: arguments of a step.
   double learningRate = 5e-5;
   std::string lrSchedulerType = "linear";
+  json::Value lrSchedulerKwargs; ///< a mapping (LrScheduler.h), or null
   StepCount warmupSteps{0};
   double warmupRatio = 0; ///< used when warmupSteps is 0
   double weightDecay = 0;
@@ -87,12 +88,16 @@ struct TrainConfig {
   std::optional<int64_t> saveTotalLimit;
   std::string evalStrategy = "no";    ///< no, steps, epoch; `steps` when only eval_steps is given
   std::optional<StepCount> evalSteps; ///< absent: loggingSteps
-  bool loadBestModelAtEnd = false;    ///< the result is the checkpoint with the least loss
-  std::string metricForBestModel;     ///< loss, eval_loss; empty: none is recorded
+  std::vector<std::string> reportTo; ///< names as transformers has them; `tensorboard`, `all` count
+  std::string loggingDir;            ///< of TensorBoard's event files; empty: OUT/runs
+  bool loadBestModelAtEnd = false;   ///< the result is the checkpoint with the least loss
+  std::string metricForBestModel;    ///< loss, eval_loss; empty: none is recorded
 
   /// Steps of linear warmup in a run of `totalSteps`, by warmupSteps, else warmupRatio (both as
   /// TrainingArguments.get_warmup_steps).
   int64_t warmupStepsFor(int64_t totalSteps) const;
+  /// Whether event files for TensorBoard are asked for.
+  bool reportsToTensorBoard() const;
   int64_t effectiveDataSeed() const { return dataSeed ? *dataSeed : seed; }
   /// Whether a step may update a parameter as soon as its gradient is known: no norm of all
   /// gradients is waited for, and no other micro-batch.

@@ -58,6 +58,14 @@ Status runEvaluate(const EvaluateOptions &options);
 /// Sums up an output directory of `ftc train`, as a table with the loss curve or as JSON.
 Status runInspectOutput(const std::string &directory, bool asJson);
 
+struct PlotRunsOptions {
+  std::vector<std::string> outputs; ///< output directories or metrics files
+  std::vector<std::string> metrics; ///< for the outputs in their order, instead of their own
+  std::string svg;                  ///< empty: charts on stdout
+};
+/// Draws the curves of runs: charts of characters, or one SVG file.
+Status runPlot(const PlotRunsOptions &options);
+
 } // namespace ftc::trainer
 
 #endif // FTC_TRAINER_COMMANDS_H

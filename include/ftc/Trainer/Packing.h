@@ -44,11 +44,13 @@ struct OptimizerStep {
   int64_t stepInEpoch = 0; ///< from 0
   int64_t stepsInEpoch = 0;
   int64_t batchesDone = 0; ///< of the epoch, once this step is done
+  int64_t batchesInEpoch = 0;
 
-  /// Epochs done once this step is: 1.5 in the middle of the second.
+  /// Epochs done once this step is, by micro-batches as in transformers: 1.5 in the middle of the
+  /// second.
   double epochsDone() const {
     return static_cast<double>(epoch) +
-           static_cast<double>(stepInEpoch + 1) / static_cast<double>(stepsInEpoch);
+           static_cast<double>(batchesDone) / static_cast<double>(batchesInEpoch);
   }
 };
 

@@ -32,6 +32,12 @@ std::vector<double> columnMeans(const std::vector<PlotPoint> &points, size_t wid
 std::string plotCurve(const std::string &title, const std::vector<PlotPoint> &points,
                       const PlotOptions &options = {});
 
+/// Several curves over one pair of axes: a column has the mean of a curve's points whose steps fall
+/// into it, marked by the curve's number from 1 (at most 9), `*` where curves meet. Points are
+/// finite and in order of steps.
+std::string plotCurves(const std::string &title, const std::vector<std::vector<PlotPoint>> &curves,
+                       const PlotOptions &options = {});
+
 } // namespace ftc::trainer
 
 #endif // FTC_TRAINER_PLOT_H

@@ -23,6 +23,8 @@ struct StepReport {
   double tokensPerSecond = 0;
   double stepSeconds = 0;
   double secondsLeft = 0;
+  double epoch = 0;         ///< epochs done, a fraction within one
+  double mfu = 0;           ///< share of the machine's measured peak; 0: not known
   uint64_t memoryBytes = 0; ///< of the device that the step runs on; 0: not known
 };
 

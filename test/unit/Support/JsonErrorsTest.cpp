@@ -57,6 +57,12 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"\"\\ud800\"",
              "t.json:1:2: half of a surrogate pair; write \\uD800-\\uDBFF followed by "
              "\\uDC00-\\uDFFF"},
+        Case{"\"\\\\\\uD83d\\ude00x\\uDE00\"",
+             "t.json:1:17: half of a surrogate pair; write \\uD800-\\uDBFF followed by "
+             "\\uDC00-\\uDFFF"},
+        Case{"{\"k\\udfff\":1}",
+             "t.json:1:4: half of a surrogate pair; write \\uD800-\\uDBFF followed by "
+             "\\uDC00-\\uDFFF"},
         Case{"\"a\nb\"", "t.json:1:3: a control character in a string; write it as an escape"},
         Case{"1.", "t.json:1:3: expected a digit after the point of a number"},
         Case{"1e", "t.json:1:3: expected a digit in the exponent of a number"}));
@@ -130,6 +136,21 @@ TEST(JsonErrors, SizeLimit) {
   EXPECT_EQ(errorOf("[1,2,3,4,5]", options).str(),
             "t.json: the text has 11 bytes; at most 10 are read");
   EXPECT_TRUE(static_cast<bool>(json::parse("[1,2,3,45]", "t.json", options)));
+}
+
+TEST(JsonErrors, ValuesThatTakeFarMoreThanTheText) {
+  for (const char *element : {"[],", "{},", "0,", "\"\","}) {
+    std::string text = "[";
+    while (text.size() < size_t{6} << 20)
+      text += element;
+    text += "0]";
+    Error error = errorOf(text);
+    EXPECT_EQ(error.message,
+              "the values up to here take more than 96 MiB of memory, too much for the text; split "
+              "the file")
+        << element;
+    EXPECT_EQ(error.where.substr(0, 9), "t.json:1:");
+  }
 }
 
 TEST(JsonErrors, EveryPrefixIsRefused) {

@@ -70,12 +70,17 @@ TEST(TrainConfigErrors, TypesAndRanges) {
       {"optim: adamw_torhc\n", "t.yaml:1:8: 'optim' must be an optimizer that ftc has "
                                "(adamw_torch, adamw_torch_fused), got "
                                "the string 'adamw_torhc'; did you mean 'adamw_torch'?"},
-      {"lr_scheduler_type: polynomial\n", "t.yaml:1:20: 'lr_scheduler_type' must be a schedule "
-                                          "that ftc has (linear, cosine, constant, "
-                                          "constant_with_warmup), got the string 'polynomial'"},
-      {"lr_scheduler_type: null\n", "t.yaml:1:20: 'lr_scheduler_type' must be a schedule that ftc "
-                                    "has (linear, cosine, constant, "
-                                    "constant_with_warmup), got null"},
+      {"lr_scheduler_type: greedy\n",
+       "t.yaml:1:20: 'lr_scheduler_type' must be a schedule that ftc has (linear, cosine, "
+       "constant, constant_with_warmup, cosine_with_restarts, polynomial, inverse_sqrt, "
+       "cosine_with_min_lr, cosine_warmup_with_min_lr, warmup_stable_decay), got the string "
+       "'greedy'"},
+      {"lr_scheduler_type: null\n",
+       "t.yaml:1:20: 'lr_scheduler_type' must be a schedule that ftc has (linear, cosine, "
+       "constant, constant_with_warmup, cosine_with_restarts, polynomial, inverse_sqrt, "
+       "cosine_with_min_lr, cosine_warmup_with_min_lr, warmup_stable_decay), got null"},
+      {"lr_scheduler_kwargs: 2\n", "t.yaml:1:22: 'lr_scheduler_kwargs' must be a mapping of "
+                                   "keywords of the schedule, or null, got 2"},
       {"loss: dpo\n",
        "t.yaml:1:7: 'loss' must be a loss that ftc has (cross_entropy), got the string 'dpo'"},
       {"save_strategy: best\n", "t.yaml:1:16: 'save_strategy' must be a strategy that ftc has (no, "
@@ -128,11 +133,10 @@ TEST(TrainConfigErrors, UnsupportedKeysAreRefusedUnlessNeutral) {
             "t.yaml:1:25: 'label_smoothing_factor': '0.1' is not supported: label smoothing is not "
             "supported");
   for (const char *yaml :
-       {"neftune_noise_alpha: 5\n", "lr_scheduler_kwargs: {num_cycles: 2}\n",
-        "group_by_length: true\n", "loss_type: dft\n", "assistant_only_loss: true\n",
-        "deepspeed: ds.json\n", "fsdp: full_shard\n", "load_best_model_at_end: true\n",
-        "push_to_hub: true\n", "tf32: true\n", "resume_from_checkpoint: out/checkpoint-5\n",
-        "average_tokens_across_devices: false\n"})
+       {"neftune_noise_alpha: 5\n", "group_by_length: true\n", "loss_type: dft\n",
+        "assistant_only_loss: true\n", "deepspeed: ds.json\n", "fsdp: full_shard\n",
+        "load_best_model_at_end: true\n", "push_to_hub: true\n", "tf32: true\n",
+        "resume_from_checkpoint: out/checkpoint-5\n", "average_tokens_across_devices: false\n"})
     EXPECT_NE(errorOf(yaml).message.find("is not supported: "), std::string::npos) << yaml;
   for (const char *yaml :
        {"fp16: false\n", "label_smoothing_factor: 0.0\n", "label_smoothing_factor: 0\n",
@@ -145,8 +149,10 @@ TEST(TrainConfigErrors, UnsupportedKeysAreRefusedUnlessNeutral) {
 TEST(TrainConfigErrors, KeysWithoutEffectAreSaidSo) {
   EXPECT_EQ(
       warningsOf("seed: 1\nreport_to: wandb\n"),
-      (std::vector<std::string>{"t.yaml:2:1: key 'report_to' has no effect here: use --metrics "
-                                "for a record of each step"}));
+      (std::vector<std::string>{"t.yaml:2:12: 'report_to' 'wandb' has no effect here: ftc writes "
+                                "TensorBoard's event files ('tensorboard') and --metrics"}));
+  EXPECT_TRUE(warningsOf("report_to: [tensorboard]\nlogging_dir: runs/a\n").empty());
+  EXPECT_TRUE(warningsOf("report_to: none\n").empty());
   EXPECT_EQ(warningsOf("output_dir: x\ndataloader_num_workers: 4\n").size(), 2u);
 }
 

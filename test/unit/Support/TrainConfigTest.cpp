@@ -37,6 +37,7 @@ TEST(TrainConfig, DefaultsAreThoseOfTransformersAndTrl) {
                                           "quantization: null\n"
                                           "learning_rate: 5e-05\n"
                                           "lr_scheduler_type: linear\n"
+                                          "lr_scheduler_kwargs: null\n"
                                           "warmup_steps: 0\n"
                                           "warmup_ratio: 0.0\n"
                                           "weight_decay: 0.0\n"
@@ -57,7 +58,9 @@ TEST(TrainConfig, DefaultsAreThoseOfTransformersAndTrl) {
                                           "save_steps: 500\n"
                                           "save_total_limit: null\n"
                                           "eval_strategy: no\n"
-                                          "eval_steps: null\n");
+                                          "eval_steps: null\n"
+                                          "report_to: null\n"
+                                          "logging_dir: null\n");
 }
 
 const char kEverything[] = R"(
@@ -96,6 +99,8 @@ save_steps: 0.25
 save_total_limit: 2
 eval_strategy: epoch
 eval_steps: 20
+report_to: [tensorboard]
+logging_dir: some/where
 )";
 
 TEST(TrainConfig, EveryKeyIsRead) {
@@ -127,6 +132,8 @@ TEST(TrainConfig, EveryKeyIsRead) {
   EXPECT_EQ(c.seed, INT64_MAX);
   EXPECT_EQ(c.effectiveDataSeed(), 7);
   EXPECT_EQ(c.maxSteps, 100);
+  EXPECT_TRUE(c.reportsToTensorBoard());
+  EXPECT_EQ(c.loggingDir, "some/where");
   EXPECT_EQ(c.numTrainEpochs, 0.5);
   EXPECT_TRUE(c.packing);
   EXPECT_EQ(c.loggingStrategy, "epoch");

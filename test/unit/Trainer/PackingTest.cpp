@@ -133,8 +133,8 @@ TEST(StepSource, CountsStepsOfEpochs) {
   EXPECT_EQ(source.stepsOfEpochs(3), 9);
   EXPECT_EQ(source.stepsOfEpochs(0.5), 2);
   EXPECT_EQ(source.stepsOfEpochs(2.4), 8);
-  EXPECT_DOUBLE_EQ(source.next().epochsDone(), 1.0 / 3);
-  EXPECT_DOUBLE_EQ(source.next().epochsDone(), 2.0 / 3);
+  EXPECT_DOUBLE_EQ(source.next().epochsDone(), 2.0 / 5);
+  EXPECT_DOUBLE_EQ(source.next().epochsDone(), 4.0 / 5);
   OptimizerStep last = source.next();
   EXPECT_EQ(last.count, 1u);
   EXPECT_DOUBLE_EQ(last.epochsDone(), 1);

@@ -6,6 +6,10 @@
 
 #include "gtest/gtest.h"
 
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+
 namespace ftc::trainer {
 namespace {
 
@@ -67,12 +71,66 @@ TEST(Schedule, TakesShares) {
   EXPECT_EQ(Schedule::create(config, 11)->warmupSteps(), 2);
 }
 
+/// Doubles between two, as the difference of their bits; both of one sign.
+int64_t ulps(double a, double b) {
+  int64_t bits[2];
+  std::memcpy(&bits[0], &a, sizeof a);
+  std::memcpy(&bits[1], &b, sizeof b);
+  return std::abs(bits[0] - bits[1]);
+}
+
+/// A library's cos and pow may differ in the last bit from processor to processor: near a zero of
+/// the factor that is more than one bit of the rate, so the allowance is one of the base rate.
+bool isNearly(double rate, double expected, double base) {
+  return std::abs(rate - expected) <= base * 0x1p-52;
+}
+
+TEST(Schedule, TheTableOfTransformers) {
+  Result<json::Value> table = json::parseFile(FTC_TEST_DIR "/unit/Trainer/schedules.json");
+  ASSERT_TRUE(static_cast<bool>(table)) << table.error().str();
+  size_t compared = 0, equal = 0;
+  for (const json::Value &row : table->elements()) {
+    json::Value rates;
+    TrainConfig config;
+    for (const json::Member &member : row.members()) {
+      if (member.key == "rates") {
+        rates = member.value;
+        continue;
+      }
+      json::Value one = json::Value::object();
+      one.set(member.key, member.value);
+      Status merged = config.merge(one, "schedules.json", nullptr);
+      ASSERT_TRUE(static_cast<bool>(merged)) << merged.error().str();
+    }
+    Result<Schedule> schedule = Schedule::create(config, config.maxSteps);
+    ASSERT_TRUE(static_cast<bool>(schedule)) << schedule.error().str();
+    const bool usesLibm = config.lrSchedulerType.find("cosine") != std::string::npos ||
+                          config.lrSchedulerType == "polynomial" ||
+                          config.lrSchedulerType == "warmup_stable_decay";
+    ASSERT_EQ(rates.elements().size(), static_cast<size_t>(config.maxSteps));
+    for (size_t i = 0; i < rates.elements().size(); ++i) {
+      double expected = *rates.elements()[i].asDouble();
+      double rate = schedule->learningRate(static_cast<int64_t>(i) + 1);
+      bool same = ulps(rate, expected) == 0;
+      EXPECT_TRUE(same || (usesLibm && isNearly(rate, expected, config.learningRate)))
+          << config.lrSchedulerType << ' ' << json::dump(config.lrSchedulerKwargs) << " step "
+          << i + 1 << ": " << json::formatDouble(rate) << ", transformers has "
+          << json::formatDouble(expected);
+      ++compared;
+      equal += same;
+    }
+  }
+  EXPECT_EQ(table->elements().size(), 60u);
+  RecordProperty("rates", static_cast<int>(compared));
+  std::printf("%zu of %zu rates equal to the bit\n", equal, compared);
+}
+
 TEST(Schedule, RefusesOtherNames) {
   TrainConfig config;
-  config.lrSchedulerType = "polynomial";
+  config.lrSchedulerType = "greedy";
   Result<Schedule> schedule = Schedule::create(config, 10);
   ASSERT_FALSE(static_cast<bool>(schedule));
-  EXPECT_NE(schedule.error().message.find("'polynomial' is not a schedule"), std::string::npos);
+  EXPECT_NE(schedule.error().message.find("'greedy' is not a schedule"), std::string::npos);
 }
 
 } // namespace
