@@ -3,7 +3,8 @@
 """crash.py FTC SHIM GOLDEN WORK [--cases lora-f32,...] [--steps 12] [--save-steps 4] [--modes kill,...]
           [--random 0] [--seed 1] [--only NUMBER]
 
-For each case (cases.py): an undisturbed run; then, for each mode and each call of the run that changes the
+For each case (cases.py): an undisturbed run, whose calls must also be in an order that survives a power cut
+(durable.py); then, for each mode and each call of the run that changes the
 output directory (shim.c counts them), a run that is disturbed there:
 
     kill        SIGKILL instead of the call             EIO     the call fails once
@@ -34,6 +35,7 @@ import time
 
 import cases
 import directory
+import durable
 
 SECONDS = 60
 REASONS = {"EIO": "Input/output error", "ENOSPC": "No space left on device",
@@ -105,6 +107,7 @@ class Crash:
         if done.code != 0 or differences:
             sys.exit("%s: counted, the undisturbed run ends with %d: %s%s" % (
                 self.case.name, done.code, done.error, differences))
+        self.report("power cut", durable.problems(done.log))
         self.calls = [line.split()[1] for line in done.log.splitlines()]
         saved = {step for step in range(self.case.save_steps, self.case.steps + 1, self.case.save_steps)}
         if not saved & directory.published(done.log, True):
