@@ -4,6 +4,7 @@
 //===----------------------------------------------------------------------===//
 #include "ftc/Trainer/RunDirectory.h"
 
+#include "ftc/Mutants.h"
 #include "ftc/Support/AtomicFile.h"
 #include "ftc/Trainer/Manifest.h"
 
@@ -255,7 +256,7 @@ Status RunDirectory::prune(int64_t limit, int64_t newest, std::optional<int64_t>
   steps->erase(std::upper_bound(steps->begin(), steps->end(), newest), steps->end());
   int64_t remaining = static_cast<int64_t>(steps->size());
   for (int64_t step : *steps) {
-    if (remaining-- <= limit)
+    if (remaining-- <= FTC_MUTATE("one-checkpoint-less", limit, limit - 1))
       break;
     if (keep != step)
       if (Status s = discard(baseName(checkpointPath(step))); !s)

@@ -121,12 +121,17 @@ class Checks:
         return self.unit("FTCTrainerTests", "*")
 
 
+    def silent_failures(self):
+        """The complaints of others' users, one test each."""
+        return self.lit("SilentFailures")
+
+
 CHECKS = {
     "validate": Checks.validate, "gradients": Checks.gradients,
     "passes-by-text": Checks.passes_by_text, "frontend": Checks.frontend, "kernels": Checks.kernels,
     "execution": Checks.execution,
     "properties": Checks.properties, "random": Checks.random, "golden": Checks.golden,
-    "trainer": Checks.trainer,
+    "trainer": Checks.trainer, "silent-failures": Checks.silent_failures,
 }
 
 
