@@ -5,6 +5,7 @@
 #include "ftc/Support/TruncationHandler.h"
 
 #include "Mappings.h"
+#include "ftc/Mutants.h"
 
 #include <algorithm>
 #include <array>
@@ -139,7 +140,7 @@ void installTruncationHandler() {
   action.sa_sigaction = onBusError;
   action.sa_flags = SA_SIGINFO;
   ::sigemptyset(&action.sa_mask);
-  ::sigaction(SIGBUS, &action, &previousAction);
+  (void)FTC_MUTATE("truncation-unseen", ::sigaction(SIGBUS, &action, &previousAction), 0);
 }
 
 } // namespace ftc
