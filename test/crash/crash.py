@@ -19,7 +19,8 @@ the name of a result must be that result; an error must be one line and leave no
 that was to be removed. A run that goes on with --resume, from the newest whole one, must end with the undisturbed
 run's files, bit for bit, and with its metrics.
 
---random N: that many kills, at random calls and at random times, of runs and of their resumptions.
+--random N: that many kills, at random calls and at random times (SIGKILL or SIGTERM), of runs and of their
+resumptions.
 """
 import argparse
 import collections
@@ -75,8 +76,8 @@ class Crash:
             environment["CRASH_ON"] = "1"
         return environment
 
-    def train(self, how=None, at=0, resume=False, shim=True, seconds=None):
-        """One process; killed behind `seconds` where they are given."""
+    def train(self, how=None, at=0, resume=False, shim=True, seconds=None, end=signal.SIGKILL):
+        """One process; it gets the signal `end` behind `seconds` where they are given."""
         open(self.log, "w", encoding="utf-8").close()
         with subprocess.Popen(self.case.command(resume), cwd=self.root, text=True,
                               env=self.environment(how, at) if shim else None,
@@ -84,8 +85,12 @@ class Crash:
             try:
                 output, error = run.communicate(timeout=seconds or SECONDS)
             except subprocess.TimeoutExpired:
-                run.kill()
-                output, error = run.communicate()
+                run.send_signal(end)
+                try:
+                    output, error = run.communicate(timeout=SECONDS)
+                except subprocess.TimeoutExpired:
+                    run.kill()
+                    output, error = run.communicate()
                 if seconds is None:
                     error += "hung for %d s" % SECONDS
         with open(self.log, encoding="utf-8") as file:
@@ -256,14 +261,17 @@ class Crash:
                     done = self.train("kill", at, resume=resume)
                 else:
                     seconds = generator.uniform(0.001, 1.2 * self.seconds)
-                    links.append("%.3f s" % seconds)
-                    done = self.train(resume=resume, seconds=seconds)
-                self.count["random"] += done.code == -signal.SIGKILL
-                # The last call may have been made or not.
-                log, before = done.log, saved
-                saved = self.saved_after(before, log)
+                    end = generator.choice((signal.SIGKILL, signal.SIGTERM))
+                    links.append("%.3f s (%s)" % (seconds, end.name))
+                    done = self.train(resume=resume, seconds=seconds, end=end)
+                # SIGTERM ends a run with a checkpoint, and a process that does not train at once: one that
+                # has written nothing yet, or all.
+                idle = " write " not in done.log or os.path.exists(os.path.join(self.out, directory.LAST))
+                stopped = (-signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM)
+                self.count["random"] += done.code in stopped
+                saved = self.saved_after(saved, done.log, done.code == 128 + signal.SIGTERM)
                 problems = self.check_left(saved)
-                if done.code not in (0, -signal.SIGKILL):
+                if done.code not in (0, *stopped) or done.code == -signal.SIGTERM and not idle:
                     problems.append("ended with %d: %s" % (done.code, done.error.strip()))
                 self.report("kills at " + ", ".join(links), problems)
                 if done.code == 0:
@@ -271,11 +279,12 @@ class Crash:
             self.report("kills at " + ", ".join(links), list(self.finish(saved)))
 
     @staticmethod
-    def saved_after(before, log):
-        """The checkpoints that are there for certain: saved, and not taken away."""
+    def saved_after(before, log, ended):
+        """The checkpoints that are there for certain: saved, and not taken away. Of a process that was killed,
+        the last call may have been made or not."""
         lines = log.splitlines()
         taken = {int(step) for step in re.findall(r"rename out/checkpoint-(\d+) -> ", log)}
-        return (before | directory.published("\n".join(lines[:-1]), True)) - taken
+        return (before | directory.published("\n".join(lines if ended else lines[:-1]), True)) - taken
 
 
 def run_case(options, name, work, scratch):
