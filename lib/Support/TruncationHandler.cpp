@@ -72,6 +72,8 @@ private:
 
 void tell(const Mapping &mapping) {
   Line line;
+  if (::isatty(STDOUT_FILENO) && ::isatty(STDERR_FILENO))
+    line.add("\n"); // from the line of progress that may stand there
   line.add("error: ");
   line.add(mapping.path);
   struct stat info;
