@@ -127,6 +127,7 @@ Status writeCounters(const RunCounters &counters, const RunIdentity &identity,
       .set("package", identity.package)
       .set("weights", identity.weights)
       .set("data", identity.data)
+      .set("threads", identity.threads)
       .set("choices", identity.choices)
       .set("config", identity.config);
   return writeFileAtomically(joinPath(directory, kStateCounters), json::dump(object, 2) + '\n');
@@ -200,6 +201,7 @@ Result<SavedRun> readCounters(const std::string &directory) {
   members.take("package", identity.package);
   members.take("weights", identity.weights);
   members.take("data", identity.data);
+  members.take("threads", identity.threads, 1);
   members.takeObject("choices", identity.choices);
   members.takeObject("config", identity.config);
   if (members.failure)

@@ -23,8 +23,10 @@ bool isOfResult(const std::string &name) {
          name != kRecord;
 }
 
-/// Copies the files of a result out of a checkpoint.
+/// Copies the files of a result out of a checkpoint, which must still be whole.
 Status copyResult(const std::string &checkpoint, const std::string &directory) {
+  if (Result<int64_t> step = verifyManifest(checkpoint); !step)
+    return step.takeError();
   std::error_code code;
   for (std::filesystem::directory_iterator it(checkpoint, code), end; !code && it != end;
        it.increment(code)) {
@@ -140,6 +142,18 @@ Status TrainingRun::resume(int64_t step) {
   if (Status s = readState(parts.package, parts.instance, checkpoint); !s)
     return s;
   counters = saved->counters;
+  if (counters.savedBest)
+    if (Result<int64_t> best = verifyManifest(parts.directory.checkpointPath(*counters.savedBest));
+        !best) {
+      std::fputs(formatWarning("the best checkpoint is lost, and the best one from here on is "
+                               "taken: " +
+                               best.error().str())
+                     .c_str(),
+                 stderr);
+      counters.bestLoss.reset();
+      counters.bestStep.reset();
+      counters.savedBest.reset();
+    }
   parts.source.goTo(counters.epoch, FTC_MUTATE("data-from-the-start", counters.batchesDone, 0));
   savedStep = step;
   firstStep = step + 1;

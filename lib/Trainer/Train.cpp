@@ -88,6 +88,7 @@ Status runTrain(const TrainOptions &options, int *stoppedBy) {
   if (!plan)
     return plan.takeError();
   identity.totalSteps = plan->totalSteps;
+  identity.threads = effectiveThreads(options.threads);
   Result<Schedule> schedule = Schedule::create(*config, plan->totalSteps);
   if (!schedule)
     return schedule.takeError();

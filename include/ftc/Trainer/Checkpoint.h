@@ -36,6 +36,7 @@ struct RunIdentity {
   std::string weights; ///< BaseChecksums::identity
   std::string data;    ///< Dataset::identity
   int64_t totalSteps = 0;
+  int64_t threads = 0; ///< for the record: their number changes no bit
   json::Value choices; ///< ftc_instance_choices
   json::Value config;  ///< TrainConfig::toValue
 

@@ -184,7 +184,7 @@ TEST(EventFile, TellsWhyItCannotBeWritten) {
   test::TempDirectory files;
   Result<EventFile> inFile = EventFile::create(files.write("file", "") + "/runs", 1);
   ASSERT_FALSE(static_cast<bool>(inFile));
-  EXPECT_NE(inFile.error().str().find("Not a directory"), std::string::npos)
+  EXPECT_NE(inFile.error().str().find("is not a directory"), std::string::npos)
       << inFile.error().str();
 }
 

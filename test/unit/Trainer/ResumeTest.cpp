@@ -241,6 +241,30 @@ TEST_F(ResumeTest, ReturnsTheBestAdapter) {
                      "which needs the loss of --eval-data\n");
 }
 
+TEST_F(ResumeTest, TakesTheNextBestWhereTheBestIsLost) {
+  // Worse with every step: the first is the best.
+  options.evalData = files.write("eval.jsonl", "{\"input_ids\": [5, 5, 5, 5]}\n");
+  options.sets = {"eval_steps=1", "save_strategy=best", "load_best_model_at_end=true"};
+  package.signalAtStep = 5;
+  package.signal = SIGINT;
+  ASSERT_TRUE(static_cast<bool>(train()));
+  Result<json::Value> state = json::parse(read("checkpoint-5/trainer_state.json"), "state");
+  ASSERT_TRUE(static_cast<bool>(state));
+  int64_t best = state->find("best_global_step")->asInt64().value_or(0);
+  ASSERT_TRUE(best > 0 && best < 5 && has(best)) << best;
+  ASSERT_TRUE(
+      static_cast<bool>(removeTree(options.output + "/checkpoint-" + std::to_string(best))));
+  options.resume = true;
+  ::testing::internal::CaptureStderr();
+  ASSERT_TRUE(static_cast<bool>(train()));
+  std::string warnings = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(warnings.find("the best checkpoint is lost, and the best one from here on is taken: "),
+            std::string::npos)
+      << warnings;
+  EXPECT_NE(out.find("saved the adapter of step 6, with the least eval loss"), std::string::npos);
+  EXPECT_EQ(read("adapter_model.safetensors"), read("checkpoint-6/adapter_model.safetensors"));
+}
+
 TEST_F(ResumeTest, StopsWhereNoGradientComes) {
   package.losesGradient = true;
   EXPECT_EQ(error(),
