@@ -120,10 +120,13 @@ class Checks:
         """Unit tests of the trainer."""
         return self.unit("FTCTrainerTests", "*")
 
-
     def silent_failures(self):
         """The complaints of others' users, one test each."""
         return self.lit("SilentFailures")
+
+    def crash(self):
+        """Kills, full disks, truncated files."""
+        return self.lit("crash")
 
 
 CHECKS = {
@@ -132,6 +135,7 @@ CHECKS = {
     "execution": Checks.execution,
     "properties": Checks.properties, "random": Checks.random, "golden": Checks.golden,
     "trainer": Checks.trainer, "silent-failures": Checks.silent_failures,
+    "crash": Checks.crash,
 }
 
 
