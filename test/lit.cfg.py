@@ -49,6 +49,7 @@ config.substitutions += [
         os.path.join(config.test_exec_root, "cuda"))),
     ("%cuda_lib", os.path.join(config.test_exec_root, "cuda", "lib")),
     ("%cuda", os.path.join(config.test_source_root, "cuda")),
+    ("%crash_shim", os.path.join(config.test_exec_root, "crash", "libcrash-shim.so")),
     ("%fuzz", os.path.join(config.test_exec_root, "fuzz")),
     ("%dev", os.path.join(config.ftc_source_dir, "tools", "dev")),
 ]

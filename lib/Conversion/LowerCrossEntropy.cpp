@@ -9,6 +9,8 @@
 //===----------------------------------------------------------------------===//
 #include "EntryBuilder.h"
 
+#include "ftc/Mutants.h"
+
 #include <set>
 
 using namespace mlir;
@@ -203,7 +205,7 @@ LogicalResult ftc::lowerCrossEntropy(ft::KernelOp kernel, EntryBuilder &entry) {
   constexpr int64_t fewest = 64, step = 64;
   int64_t rowBytes = launch::getBufferBytes(chunks.logitsType) / tokens;
   int64_t fitting = entry.options.logitsBytes / rowBytes / step * step;
-  int64_t rows = std::min(tokens, std::max(fewest, fitting));
+  int64_t rows = std::min(tokens, FTC_MUTATE("whole-logits", std::max(fewest, fitting), tokens));
   observeRows(entry, site.site, tokens, rowBytes, launch::getBufferBytes(weightType), rows, fewest);
   if (lossBuffer) {
     chunks.losses =

@@ -89,8 +89,12 @@ std::optional<uint64_t> tensorBytes(package::DType dtype,
 std::string typeString(package::DType dtype, const flatbuffers::Vector<int64_t> &shape) {
   std::string text = package::EnumNameDType(dtype);
   text += '[';
-  for (flatbuffers::uoffset_t i = 0; i < shape.size(); ++i)
+  constexpr flatbuffers::uoffset_t mostShown = 16;
+  flatbuffers::uoffset_t shown = std::min(shape.size(), mostShown);
+  for (flatbuffers::uoffset_t i = 0; i < shown; ++i)
     text += (i ? ", " : "") + std::to_string(shape[i]);
+  if (shown < shape.size())
+    text += ", ... " + std::to_string(shape.size()) + " dimensions";
   return text + ']';
 }
 

@@ -5,6 +5,7 @@
 #include "ftc/Support/AtomicFile.h"
 
 #include "Mappings.h"
+#include "ftc/Mutants.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -53,7 +54,7 @@ std::string withoutTrailingSlashes(std::string path) {
 /// fsync, made again where a signal interrupts it: 0 or the errno.
 int syncDescriptor(int descriptor) {
   for (;;) {
-    if (::fsync(descriptor) == 0)
+    if (FTC_MUTATE("unsynced", ::fsync(descriptor), 0) == 0)
       return 0;
     if (errno != EINTR)
       return errno;
@@ -270,9 +271,11 @@ Result<AtomicDirectory> AtomicDirectory::create(const std::string &finalPath) {
   directory.target = withoutTrailingSlashes(finalPath);
   if (Status s = checkName(directory.target); !s)
     return s.takeError();
-  directory.temporary = makeTemporary(directory.target, [](const std::string &candidate) {
+  auto makeDirectory = [](const std::string &candidate) {
     return ::mkdir(candidate.c_str(), 0777) == 0;
-  });
+  };
+  directory.temporary = FTC_MUTATE("saved-in-place", makeTemporary(directory.target, makeDirectory),
+                                   makeDirectory(directory.target) ? directory.target : "");
   if (directory.temporary.empty())
     return systemError(directory.target, "cannot create", errno);
   return directory;

@@ -14,6 +14,7 @@ namespace {
 
 constexpr uint64_t kMaxHeaderBytes = 100'000'000; // the reference implementation's limit
 constexpr size_t kMaxRank = 64;
+constexpr size_t kShownRank = 16; // in messages
 
 using json::Member;
 using json::Value;
@@ -174,8 +175,8 @@ private:
     return Status::ok();
   }
 
-  /// The first entry, in the order of the file, whose name an earlier one has.
-  Status checkNames(std::vector<Entry> &entries) {
+  /// Sorts the entries by name, and finds the first in the file whose name an earlier one has.
+  Status sortByName(std::vector<Entry> &entries) {
     auto isBefore = [](json::Position a, json::Position b) {
       return a.line != b.line ? a.line < b.line : a.column < b.column;
     };
@@ -194,32 +195,37 @@ private:
   }
 
   Result<std::vector<TensorView>> placeEntries(std::vector<Entry> entries, uint64_t dataStart) {
-    if (Status s = checkNames(entries); !s)
+    if (Status s = sortByName(entries); !s)
       return s.takeError();
-    std::sort(entries.begin(), entries.end(), [](const Entry &a, const Entry &b) {
-      return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
+    std::vector<Entry *> byPlace;
+    byPlace.reserve(entries.size());
+    for (Entry &entry : entries)
+      byPlace.push_back(&entry);
+    std::sort(byPlace.begin(), byPlace.end(), [](const Entry *a, const Entry *b) {
+      return a->begin != b->begin ? a->begin < b->begin
+             : a->end != b->end   ? a->end < b->end
+                                  : a < b;
     });
     uint64_t reached = 0, dataBytes = file.size() - dataStart;
-    for (Entry &entry : entries) {
-      std::string subject = "tensor " + quoted(entry.view.name);
-      if (entry.begin != reached)
-        return errorAt(entry.at, subject + ": its data begins at " + std::to_string(entry.begin) +
-                                     ", but " + std::to_string(reached) + " is the end of what " +
-                                     "precedes it; tensors may neither overlap nor leave gaps");
-      if (entry.end > dataBytes)
-        return errorAt(entry.at, subject + ": its data ends at " + std::to_string(entry.end) +
-                                     ", but the file has " + std::to_string(dataBytes) +
-                                     " bytes of data; the file is cut short");
-      if (entry.view.bytes)
-        entry.view.data = file.data() + dataStart + entry.begin;
-      reached = entry.end;
+    for (Entry *entry : byPlace) {
+      auto fails = [&](std::string what) {
+        return errorAt(entry->at, "tensor " + quoted(entry->view.name) + ": " + std::move(what));
+      };
+      if (entry->begin != reached)
+        return fails("its data begins at " + std::to_string(entry->begin) + ", but " +
+                     std::to_string(reached) + " is the end of what precedes it; tensors may " +
+                     "neither overlap nor leave gaps");
+      if (entry->end > dataBytes)
+        return fails("its data ends at " + std::to_string(entry->end) + ", but the file has " +
+                     std::to_string(dataBytes) + " bytes of data; the file is cut short");
+      if (entry->view.bytes)
+        entry->view.data = file.data() + dataStart + entry->begin;
+      reached = entry->end;
     }
     if (reached != dataBytes)
       return makeError(file.path(), "has " + std::to_string(dataBytes) +
                                         " bytes of data, but its " + "tensors take " +
                                         std::to_string(reached) + "; they must be equal");
-    std::sort(entries.begin(), entries.end(),
-              [](const Entry &a, const Entry &b) { return a.view.name < b.view.name; });
     std::vector<TensorView> views;
     views.reserve(entries.size());
     for (Entry &entry : entries)
@@ -243,8 +249,11 @@ template <class Element> void appendIntegers(const TensorView &view, std::vector
 
 std::string shapeString(const std::vector<int64_t> &shape) {
   std::string text = "[";
-  for (size_t i = 0; i < shape.size(); ++i)
+  size_t shown = std::min(shape.size(), kShownRank);
+  for (size_t i = 0; i < shown; ++i)
     text += (i ? ", " : "") + std::to_string(shape[i]);
+  if (shown < shape.size())
+    text += ", ... " + std::to_string(shape.size()) + " dimensions";
   return text + "]";
 }
 

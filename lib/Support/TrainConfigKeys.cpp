@@ -4,6 +4,8 @@
 //===----------------------------------------------------------------------===//
 #include "TrainConfigTable.h"
 
+#include "ftc/Mutants.h"
+
 #include <cmath>
 
 namespace ftc::detail {
@@ -66,7 +68,8 @@ const std::vector<TrainConfigRow> &trainConfigRows() {
       {"warmup_steps", &C::warmupSteps, When::Run,
        "a whole number of steps, or a share of all steps below 1", warmup},
       {"warmup_ratio", &C::warmupRatio, When::Run, "a number from 0 to 1", share},
-      {"weight_decay", &C::weightDecay, When::Run, kNotNegative, notNegative},
+      {"weight_decay", &C::weightDecay,
+       FTC_MUTATE("weight-decay-compiled-in", When::Run, When::Compile), kNotNegative, notNegative},
       {"adam_beta1", &C::adamBeta1, When::Run, kRate, decayRate},
       {"adam_beta2", &C::adamBeta2, When::Run, kRate, decayRate},
       {"adam_epsilon", &C::adamEpsilon, When::Run, "a number above 0", positive},

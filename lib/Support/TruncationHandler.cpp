@@ -5,6 +5,7 @@
 #include "ftc/Support/TruncationHandler.h"
 
 #include "Mappings.h"
+#include "ftc/Mutants.h"
 
 #include <algorithm>
 #include <array>
@@ -71,6 +72,8 @@ private:
 
 void tell(const Mapping &mapping) {
   Line line;
+  if (::isatty(STDOUT_FILENO) && ::isatty(STDERR_FILENO))
+    line.add("\n"); // from the line of progress that may stand there
   line.add("error: ");
   line.add(mapping.path);
   struct stat info;
@@ -139,7 +142,7 @@ void installTruncationHandler() {
   action.sa_sigaction = onBusError;
   action.sa_flags = SA_SIGINFO;
   ::sigemptyset(&action.sa_mask);
-  ::sigaction(SIGBUS, &action, &previousAction);
+  (void)FTC_MUTATE("truncation-unseen", ::sigaction(SIGBUS, &action, &previousAction), 0);
 }
 
 } // namespace ftc

@@ -4,6 +4,7 @@
 //===----------------------------------------------------------------------===//
 #include "ftc/Trainer/Checkpoint.h"
 
+#include "ftc/Mutants.h"
 #include "ftc/Support/AtomicFile.h"
 #include "ftc/Support/ObjectReader.h"
 #include "ftc/Support/Safetensors.h"
@@ -19,7 +20,8 @@ namespace {
 /// Whether a checkpoint has the tensor: what training changes, and what an adapter's seed or file
 /// gave. Accumulators are zero between steps; shadows follow.
 bool isState(const ftc_tensor_info &tensor) {
-  return tensor.role == FTC_TRAINABLE || tensor.role == FTC_MOMENT1 || tensor.role == FTC_MOMENT2 ||
+  return tensor.role == FTC_TRAINABLE || tensor.role == FTC_MOMENT1 ||
+         FTC_MUTATE("second-moments-lost", tensor.role == FTC_MOMENT2, false) ||
          (tensor.role == FTC_TABLE && tensor.is_adapter);
 }
 

@@ -4,6 +4,7 @@
 //===----------------------------------------------------------------------===//
 #include "ftc/Trainer/Guards.h"
 
+#include "ftc/Mutants.h"
 #include "ftc/Support/Crc32c.h"
 #include "ftc/Support/Hash.h"
 
@@ -51,7 +52,7 @@ Result<std::vector<std::string>> withoutGradient(const Package &package, const I
       continue;
     bool isAllZero = true;
     Status read = forPieces(instance, tensor, buffer, [&](const unsigned char *data, size_t count) {
-      return isAllZero = isZero(data, count);
+      return isAllZero = FTC_MUTATE("zero-gradient-unseen", isZero(data, count), false);
     });
     if (!read)
       return read.takeError();
@@ -90,7 +91,8 @@ std::string BaseChecksums::identity() const {
 
 std::optional<std::string> BaseChecksums::firstDifference(const BaseChecksums &other) const {
   for (size_t i = 0; i < std::min(sums.size(), other.sums.size()); ++i)
-    if (sums[i].name != other.sums[i].name || sums[i].crc != other.sums[i].crc)
+    if (sums[i].name != other.sums[i].name ||
+        FTC_MUTATE("changed-base-unseen", sums[i].crc != other.sums[i].crc, false))
       return sums[i].name;
   return std::nullopt;
 }

@@ -4,6 +4,7 @@
 //===----------------------------------------------------------------------===//
 #include "ftc/Trainer/RunDirectory.h"
 
+#include "ftc/Mutants.h"
 #include "ftc/Support/AtomicFile.h"
 #include "ftc/Trainer/Manifest.h"
 
@@ -11,6 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -252,10 +254,11 @@ Status RunDirectory::prune(int64_t limit, int64_t newest, std::optional<int64_t>
   if (!steps)
     return steps.takeError();
   // Those behind it are not whole, and must not be kept in place of one that is.
-  steps->erase(std::upper_bound(steps->begin(), steps->end(), newest), steps->end());
+  int64_t last = FTC_MUTATE("damaged-kept", newest, std::numeric_limits<int64_t>::max());
+  steps->erase(std::upper_bound(steps->begin(), steps->end(), last), steps->end());
   int64_t remaining = static_cast<int64_t>(steps->size());
   for (int64_t step : *steps) {
-    if (remaining-- <= limit)
+    if (remaining-- <= FTC_MUTATE("one-checkpoint-less", limit, limit - 1))
       break;
     if (keep != step)
       if (Status s = discard(baseName(checkpointPath(step))); !s)

@@ -4,6 +4,7 @@
 //===----------------------------------------------------------------------===//
 #include "TrainingRun.h"
 
+#include "ftc/Mutants.h"
 #include "ftc/Support/AtomicFile.h"
 #include "ftc/Trainer/Manifest.h"
 #include "ftc/Trainer/Save.h"
@@ -65,7 +66,7 @@ Status TrainingRun::save(int64_t step) {
       return s;
     return writeCounters(counters, parts.identity, directory);
   });
-  if (!saved)
+  if (FTC_MUTATE("failed-save-ignored", !saved, false))
     return stopped(saved.takeError());
   savedStep = step;
   progress.line("step " + std::to_string(step) + '/' + std::to_string(parts.plan.totalSteps) +
@@ -153,7 +154,7 @@ Status TrainingRun::resume(int64_t step) {
       counters.bestStep.reset();
       counters.savedBest.reset();
     }
-  parts.source.goTo(counters.epoch, counters.batchesDone);
+  parts.source.goTo(counters.epoch, FTC_MUTATE("data-from-the-start", counters.batchesDone, 0));
   savedStep = step;
   firstStep = step + 1;
   state.globalStep = step;

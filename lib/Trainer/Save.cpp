@@ -4,6 +4,7 @@
 //===----------------------------------------------------------------------===//
 #include "ftc/Trainer/Save.h"
 
+#include "ftc/Mutants.h"
 #include "ftc/Support/AtomicFile.h"
 #include "ftc/Support/Safetensors.h"
 #include "ftc/Support/SafetensorsWriter.h"
@@ -75,7 +76,9 @@ Result<std::vector<Source>> sourcesOf(const Package &package, DType trainedType)
                                            " has a type that cannot be saved; compile again");
     DType written = *stored;
     if (isTrained)
-      written = isModel ? trainedType : storedDType(tensor.saved).value_or(DType::F32);
+      written = FTC_MUTATE("saved-in-bf16",
+                           isModel ? trainedType : storedDType(tensor.saved).value_or(DType::F32),
+                           DType::BF16);
     for (FileTensor &file : fileTensors(package, tensor)) {
       if (!isModel && tensor.saved_as)
         file.key = tensor.saved_as;

@@ -4,6 +4,7 @@
 //===----------------------------------------------------------------------===//
 #include "TrainingRun.h"
 
+#include "ftc/Mutants.h"
 #include "ftc/Support/AtomicFile.h"
 #include "ftc/Trainer/Format.h"
 
@@ -124,17 +125,19 @@ Status TrainingRun::compute(int64_t step, const OptimizerStep &work, StepReport 
     bool isLast = b + 1 == work.count;
     ftc_batch batch = buffers[b].view();
     run.micro_batch = static_cast<int64_t>(b);
+    run.inv_items = FTC_MUTATE("mean-of-means", run.inv_items,
+                               1 / static_cast<double>(work.count * *parts.instance.items(batch)));
     Result<ftc_result> result =
         parts.instance.run(isLast ? "train_step" : "accumulate", &batch, run);
     if (!result)
       return stopped(result.takeError());
     report.loss += result->loss;
-    if (!std::isfinite(report.loss))
+    if (FTC_MUTATE("nan-accepted", !std::isfinite(report.loss), false))
       return notFinite(step, "loss", report.loss);
     if (isLast)
       report.gradNorm = result->grad_norm;
   }
-  if (!std::isfinite(report.gradNorm))
+  if (FTC_MUTATE("nan-accepted", !std::isfinite(report.gradNorm), false))
     return notFinite(step, "gradient norm", report.gradNorm);
   return checkGradients(step);
 }

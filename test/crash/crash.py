@@ -3,19 +3,24 @@
 """crash.py FTC SHIM GOLDEN WORK [--cases lora-f32,...] [--steps 12] [--save-steps 4] [--modes kill,...]
           [--random 0] [--seed 1] [--only NUMBER]
 
-For each case (cases.py): an undisturbed run; then, for each mode and each call of the run that changes the
+For each case (cases.py): an undisturbed run, whose calls must also be in an order that survives a power cut
+(durable.py); then, for each mode and each call of the run that changes the
 output directory (shim.c counts them), a run that is disturbed there:
 
     kill        SIGKILL instead of the call             EIO     the call fails once
     torn        SIGKILL in the middle of a write        ENOSPC  the call fails once
     short       a write takes half of its bytes         full    the call and all behind it fail (ENOSPC)
     EINTR       a write or a sync is interrupted
+    MODE/3      at every third call
+    damage      (no call: a file of the newest checkpoint is cut, emptied, removed, or has another bit)
 
 Then the directory must hold every checkpoint that had been saved and not been pruned, each whole; what it holds under
-the name of a result must be that result; an error must be one line and leave no temporary file. A run that goes
-on with --resume must end with the undisturbed run's files, bit for bit, and with its metrics.
+the name of a result must be that result; an error must be one line and leave no temporary file but a checkpoint
+that was to be removed. A run that goes on with --resume, from the newest whole one, must end with the undisturbed
+run's files, bit for bit, and with its metrics.
 
---random N: that many kills, at random calls and at random times, of runs and of their resumptions.
+--random N: that many kills, at random calls and at random times (SIGKILL or SIGTERM), of runs and of their
+resumptions.
 """
 import argparse
 import collections
@@ -31,9 +36,9 @@ import time
 
 import cases
 import directory
+import durable
 
 SECONDS = 60
-MODES = ("kill", "torn", "short", "EINTR", "EIO", "ENOSPC", "full")
 REASONS = {"EIO": "Input/output error", "ENOSPC": "No space left on device",
            "full": "No space left on device"}
 WRITES = ("write", "pwrite", "writev", "sendfile", "copy_file_range", "fflush", "fclose")
@@ -71,8 +76,8 @@ class Crash:
             environment["CRASH_ON"] = "1"
         return environment
 
-    def train(self, how=None, at=0, resume=False, shim=True, seconds=None):
-        """One process; killed behind `seconds` where they are given."""
+    def train(self, how=None, at=0, resume=False, shim=True, seconds=None, end=signal.SIGKILL):
+        """One process; it gets the signal `end` behind `seconds` where they are given."""
         open(self.log, "w", encoding="utf-8").close()
         with subprocess.Popen(self.case.command(resume), cwd=self.root, text=True,
                               env=self.environment(how, at) if shim else None,
@@ -80,8 +85,12 @@ class Crash:
             try:
                 output, error = run.communicate(timeout=seconds or SECONDS)
             except subprocess.TimeoutExpired:
-                run.kill()
-                output, error = run.communicate()
+                run.send_signal(end)
+                try:
+                    output, error = run.communicate(timeout=SECONDS)
+                except subprocess.TimeoutExpired:
+                    run.kill()
+                    output, error = run.communicate()
                 if seconds is None:
                     error += "hung for %d s" % SECONDS
         with open(self.log, encoding="utf-8") as file:
@@ -103,6 +112,7 @@ class Crash:
         if done.code != 0 or differences:
             sys.exit("%s: counted, the undisturbed run ends with %d: %s%s" % (
                 self.case.name, done.code, done.error, differences))
+        self.report("power cut", durable.problems(done.log))
         self.calls = [line.split()[1] for line in done.log.splitlines()]
         saved = {step for step in range(self.case.save_steps, self.case.steps + 1, self.case.save_steps)}
         if not saved & directory.published(done.log, True):
@@ -113,15 +123,17 @@ class Crash:
     def check_left(self, saved):
         return list(self.checker.faults(self.out, saved))
 
-    def finish(self, saved):
-        """Goes on to the end; what is wrong then."""
+    def finish(self, saved, warning=""):
+        """Goes on to the end; what is wrong then. `warning` is found in the only line of stderr."""
         done = self.train(resume=True, shim=False)
+        if warning and done.error.count("\n") == 1 and warning in done.error:
+            done.error = ""
         if done.code != 0 or done.error:
             yield "resumed, it ends with %d: %s" % (done.code, done.error.strip())
             return
         match = re.search(r"^ *resume .*checkpoint-(\d+): ", done.output, re.M)
         begun = int(match[1]) if match else 0
-        if saved and begun < max(saved):
+        if saved and begun < max(saved) or warning and begun != max(saved):
             yield "resumed at %d, but %d had been saved" % (begun, max(saved))
         yield from self.checker.differences(self.out)
         if directory.metrics(self.out) != self.metrics:
@@ -151,16 +163,21 @@ class Crash:
             # What is only tidied up may stay, and an interruption is none.
             if mode in REASONS and call not in REMOVES:
                 yield "the error went unnoticed"
-            if directory.temporary(self.out) and call not in REMOVES:
-                yield "left %s" % directory.temporary(self.out)
+            yield from self.judge_left(call, done)
             return
         errors = [line for line in done.error.splitlines() if line.startswith("error: ")]
         if mode not in REASONS or done.code != 1:
             yield "ended with %d: %s" % (done.code, done.error.strip())
         elif len(errors) != 1 or REASONS[mode] not in errors[0]:
             yield "no error line says so: %s" % done.error.strip()
-        if directory.temporary(self.out) and call not in REMOVES:
-            yield "left %s" % directory.temporary(self.out)
+        yield from self.judge_left(call, done)
+
+    def judge_left(self, call, done):
+        # A checkpoint whose new name is not for certain on the disk must not lose its files.
+        kept = re.findall(r"rename out/checkpoint-\d+ -> out/(\S+)", done.log)
+        left = set(directory.temporary(self.out)) - set(kept)
+        if left and call not in REMOVES:
+            yield "left %s" % sorted(left)
 
     def disturb(self, mode, number):
         call = self.calls[number - 1]
@@ -184,9 +201,47 @@ class Crash:
 
     def every_call(self, modes):
         for mode in modes:
+            if mode == "damage":
+                self.damage()
+                continue
+            mode, _, stride = mode.partition("/")
             for number, call in enumerate(self.calls, 1):
-                if self.applies(mode, call):
+                if number % int(stride or 1) == 0 and self.applies(mode, call):
                     self.disturb(mode, number)
+
+    # ---- Damage ----------------------------------------------------------------------------------
+
+    def damage(self):
+        """Of the newest of two checkpoints: the other one is taken, and says why."""
+        last = len(self.calls) - self.calls[::-1].index("mkdir")
+        self.clear()
+        self.train("kill", last)
+        steps = directory.checkpoints(self.out)
+        template = os.path.join(self.case.folder, "template")
+        shutil.rmtree(template, ignore_errors=True)
+        shutil.copytree(self.out, template)
+        newest = "checkpoint-%d" % steps[-1]
+        damages = {
+            "cut": lambda data: data.rstrip(b"\n")[:-1],
+            "emptied": lambda data: b"",
+            "another bit": lambda data: data[:len(data) // 2] + bytes([data[len(data) // 2] ^ 4]) +
+            data[len(data) // 2 + 1:],
+            "removed": lambda data: None,
+        }
+        for name in sorted(os.listdir(os.path.join(template, newest))):
+            for how, change in damages.items():
+                shutil.rmtree(self.out)
+                shutil.copytree(template, self.out)
+                path = os.path.join(self.out, newest, name)
+                content = change(directory.read(path))
+                os.remove(path)
+                if content is not None:
+                    with open(path, "wb") as file:
+                        file.write(content)
+                # A manifest with another bit may name a file that is not there.
+                warning = newest + "/" + ("" if name == "MANIFEST.json" else name)
+                self.report("%s %s" % (name, how), list(self.finish(set(steps[:-1]), warning)))
+                self.count["damage"] += 1
 
     # ---- Random kills ----------------------------------------------------------------------------
 
@@ -206,14 +261,17 @@ class Crash:
                     done = self.train("kill", at, resume=resume)
                 else:
                     seconds = generator.uniform(0.001, 1.2 * self.seconds)
-                    links.append("%.3f s" % seconds)
-                    done = self.train(resume=resume, seconds=seconds)
-                self.count["random"] += done.code == -signal.SIGKILL
-                # The last call may have been made or not.
-                log, before = done.log, saved
-                saved = self.saved_after(before, log)
+                    end = generator.choice((signal.SIGKILL, signal.SIGTERM))
+                    links.append("%.3f s (%s)" % (seconds, end.name))
+                    done = self.train(resume=resume, seconds=seconds, end=end)
+                # SIGTERM ends a run with a checkpoint, and a process that does not train at once: one that
+                # has written nothing yet, or all.
+                idle = " write " not in done.log or os.path.exists(os.path.join(self.out, directory.LAST))
+                stopped = (-signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM)
+                self.count["random"] += done.code in stopped
+                saved = self.saved_after(saved, done.log, done.code == 128 + signal.SIGTERM)
                 problems = self.check_left(saved)
-                if done.code not in (0, -signal.SIGKILL):
+                if done.code not in (0, *stopped) or done.code == -signal.SIGTERM and not idle:
                     problems.append("ended with %d: %s" % (done.code, done.error.strip()))
                 self.report("kills at " + ", ".join(links), problems)
                 if done.code == 0:
@@ -221,11 +279,12 @@ class Crash:
             self.report("kills at " + ", ".join(links), list(self.finish(saved)))
 
     @staticmethod
-    def saved_after(before, log):
-        """The checkpoints that are there for certain: saved, and not taken away."""
+    def saved_after(before, log, ended):
+        """The checkpoints that are there for certain: saved, and not taken away. Of a process that was killed,
+        the last call may have been made or not."""
         lines = log.splitlines()
         taken = {int(step) for step in re.findall(r"rename out/checkpoint-(\d+) -> ", log)}
-        return (before | directory.published("\n".join(lines[:-1]), True)) - taken
+        return (before | directory.published("\n".join(lines if ended else lines[:-1]), True)) - taken
 
 
 def run_case(options, name, work, scratch):

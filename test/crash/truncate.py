@@ -31,7 +31,7 @@ def main(ftc, package, case, work, size):
             run.kill()
             sys.exit("still running %d s after the file was cut off" % SECONDS)
     print("exit %d after step 3: %s" % (run.returncode, error), end="")
-    left = [name for name in os.listdir(output) if name[0] != "."] if os.path.isdir(output) else []
+    left = sorted(set(os.listdir(output)) - {"metrics.jsonl"})
     print("in the output directory: %s" % left if left else "no results in the output directory")
 
 

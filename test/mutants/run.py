@@ -120,13 +120,22 @@ class Checks:
         """Unit tests of the trainer."""
         return self.unit("FTCTrainerTests", "*")
 
+    def silent_failures(self):
+        """The complaints of others' users, one test each."""
+        return self.lit("SilentFailures")
+
+    def crash(self):
+        """Kills, full disks, truncated files."""
+        return self.lit("crash")
+
 
 CHECKS = {
     "validate": Checks.validate, "gradients": Checks.gradients,
     "passes-by-text": Checks.passes_by_text, "frontend": Checks.frontend, "kernels": Checks.kernels,
     "execution": Checks.execution,
     "properties": Checks.properties, "random": Checks.random, "golden": Checks.golden,
-    "trainer": Checks.trainer,
+    "trainer": Checks.trainer, "silent-failures": Checks.silent_failures,
+    "crash": Checks.crash,
 }
 
 

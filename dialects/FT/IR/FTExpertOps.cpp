@@ -283,8 +283,9 @@ void GroupedMatmulOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
   operandGrads.append(
       {GroupedMatmulOp::create(builder, getLoc(), grad, getWeights(), getOffsets(),
                                !getTransposeRhs(), getSite(), getScale().convertToDouble()),
-       GroupedWeightGradOp::create(builder, getLoc(), getWeights().getType(), left, right,
-                                   getOffsets(), getSiteAttr(), getScaleAttr()),
+       GroupedWeightGradOp::create(
+           builder, getLoc(), getWeights().getType(), left, right, getOffsets(), getSiteAttr(),
+           FTC_MUTATE("untrained-experts", getScaleAttr(), builder.getF64FloatAttr(0.0))),
        Value()});
 }
 

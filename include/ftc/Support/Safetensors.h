@@ -35,7 +35,7 @@ struct TensorView {
   Result<std::vector<int64_t>> toInt64() const;
 };
 
-/// `[2, 3]`
+/// `[2, 3]`; of more than 16 dimensions the first
 std::string shapeString(const std::vector<int64_t> &shape);
 /// Bytes of a dense tensor; nothing on a negative dimension, on overflow of uint64, or when the
 /// bits do not fill whole bytes.

@@ -152,7 +152,10 @@ FailureOr<BypassOp> ftc::ft::attachLora(AdapterOp adapter, LinearOp target, OpBu
       scaled = AddOp::create(body, loc, scaled.getType(), scaleBy(base, change),
                              scaleBy(scaled, scales));
     } else {
-      scaled = scaleBy(AddOp::create(body, loc, scaled.getType(), arguments[2], scaled), scales);
+      Value base = FTC_MUTATE(
+          "dora-base-twice", Value(arguments[2]),
+          LinearOp::create(body, loc, tap, weight, site, 1.0, target.getTransposed()).getResult());
+      scaled = scaleBy(AddOp::create(body, loc, scaled.getType(), base, scaled), scales);
     }
   }
   YieldOp::create(body, loc, scaled);
