@@ -8,6 +8,7 @@
 #include "ftc/Trainer/Commands.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace ftc::trainer {
 namespace {
