@@ -36,7 +36,7 @@ def sequences(count, vocabulary, seed):
 class Case:
     """A package, its inputs, and how it is trained: epochs of some 7 steps, all of them resumable."""
 
-    def __init__(self, ftc, golden, work, name, steps, save_steps):
+    def __init__(self, ftc, compiler, golden, work, name, steps, save_steps):
         self.ftc, self.name, self.steps, self.save_steps = ftc, name, steps, save_steps
         self.folder = os.path.join(work, name)
         os.makedirs(self.folder)
@@ -56,7 +56,7 @@ class Case:
             with open(os.path.join(self.folder, data + ".jsonl"), "w", encoding="utf-8") as file:
                 file.writelines(sequences(count, vocabulary, seed))
         self.package = os.path.join(self.folder, "step.ftp")
-        self.call("compile", "--model", self.model, "--adapter", adapter, "--train", train, "-o",
+        self.call(compiler, "compile", "--model", self.model, "--adapter", adapter, "--train", train, "-o",
                   self.package)
 
     def adapter(self, source, changes):
@@ -67,8 +67,8 @@ class Case:
             json.dump({**config, **changes}, file)
         return path
 
-    def call(self, *arguments):
-        done = subprocess.run([self.ftc, *arguments], capture_output=True, text=True, check=False,
+    def call(self, *command):
+        done = subprocess.run(command, capture_output=True, text=True, check=False,
                               timeout=SECONDS)
         if done.returncode != 0:
             raise SystemExit("cannot prepare %s: %s" % (self.name, done.stderr))
