@@ -21,6 +21,9 @@ std::vector<double> roundTicks(double low, double high, int count) {
   for (double factor : {1, 2, 5, 10, 20, 50, 100, 200, 500}) {
     double step = factor * power;
     double first = std::ceil(low / step - 1e-9), last = std::floor(high / step + 1e-9);
+    // Neighbouring doubles have no round numbers between them, and counting stops at 2^53.
+    if (!(std::fabs(first) < 1e15 && std::fabs(last) < 1e15))
+      return {low};
     if (last - first + 1 > count)
       continue;
     for (double at = first; at <= last; ++at)

@@ -26,6 +26,10 @@ constexpr Column columns[] = {{"loss", &RunCurves::loss},
                               {"learning_rate", &RunCurves::learningRate},
                               {"tokens_per_second", &RunCurves::throughput}};
 
+// What a double counts exactly; and what no sum or range of can overflow.
+constexpr int64_t kMostSteps = int64_t{1} << 53;
+constexpr double kMostValue = 1e100;
+
 /// Adds what a record has. `where`: its place.
 Status addRecord(const json::Value &record, const std::string &where, RunCurves &run) {
   if (!record.isObject())
@@ -37,6 +41,8 @@ Status addRecord(const json::Value &record, const std::string &where, RunCurves 
     return makeError(where, step ? "'step' must be an integer of at least 0, got " +
                                        quoted(json::dump(*step), 40)
                                  : std::string("has no 'step'; a record must have one"));
+  if (*number > kMostSteps)
+    return makeError(where, "'step' must be at most 2^53, got " + std::to_string(*number));
   for (const Column &column : columns) {
     const json::Value *value = record.find(column.key);
     if (!value || value->isNull()) // what was not finite is null
@@ -45,6 +51,9 @@ Status addRecord(const json::Value &record, const std::string &where, RunCurves 
     if (!measured)
       return makeError(where, quoted(column.key) + " must be a number, got " +
                                   quoted(json::dump(*value), 40));
+    if (std::fabs(*measured) > kMostValue)
+      return makeError(where, quoted(column.key) + " must be within 1e100 of 0, got " +
+                                  json::formatDouble(*measured));
     std::vector<PlotPoint> &points = run.*column.points;
     while (!points.empty() && points.back().step >= *number)
       points.pop_back();

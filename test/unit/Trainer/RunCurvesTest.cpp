@@ -8,6 +8,7 @@
 #include "ftc/Trainer/Commands.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace ftc::trainer {
 namespace {
@@ -98,6 +99,10 @@ TEST_F(RunCurvesTest, RefusesWhatIsNoRecord) {
             "m.jsonl:1: 'step' must be an integer of at least 0, got '-1'");
   EXPECT_EQ(error("{\"step\":1,\"loss\":\"a\"}\n"),
             "m.jsonl:1: 'loss' must be a number, got '\"a\"'");
+  EXPECT_EQ(error("{\"step\":9007199254740993,\"loss\":1}\n"),
+            "m.jsonl:1: 'step' must be at most 2^53, got 9007199254740993");
+  EXPECT_EQ(error("{\"step\":1,\"loss\":-1e308}\n"),
+            "m.jsonl:1: 'loss' must be within 1e100 of 0, got -1e+308");
   EXPECT_EQ(error("{\"step\":1,}\n").rfind("m.jsonl:1:", 0), 0u);
   EXPECT_EQ(error("{\"step\":1}\n"), "m.jsonl: records no step yet; there is nothing to plot");
   EXPECT_EQ(error(""), "m.jsonl: records no step yet; there is nothing to plot");
@@ -119,6 +124,12 @@ std::string ticksOf(double low, double high, int count) {
   for (double tick : ticks)
     text += tickText(tick, ticks.size() > 1 ? ticks[1] - ticks[0] : 1) + ' ';
   return text;
+}
+
+TEST(RoundTicks, OfNumbersWithoutRoundOnesBetween) {
+  EXPECT_EQ(roundTicks(1, std::nextafter(1, 2), 7), std::vector<double>{1});
+  EXPECT_EQ(roundTicks(0, 5e-324, 7), std::vector<double>{0});
+  EXPECT_EQ(roundTicks(9e15, 9e15 + 2, 7), std::vector<double>{9e15});
 }
 
 TEST(PlotSvg, TicksAreRound) {
