@@ -50,15 +50,16 @@ StepFlops::StepFlops(const package::Package &package) {
       continue;
     bool followsRows = !gemm || gemm->m() == package.tokens() || gemm->k() == package.tokens();
     // The same product of the same site is there for both passes only where the second repeats it.
-    Product same{launch->site(), 0, 0, 0, false, false};
-    if (gemm) {
+    // (Whether one adds to what is there is another matter, so a library's product is told by its
+    // sizes.)
+    Product same{launch->site(), launch->kernel(), 0, 0, false, false};
+    if (gemm)
       same = {launch->site(), gemm->m(),           gemm->n(),
               gemm->k(),      gemm->transpose_a(), gemm->transpose_b()};
-      if (!isBackward)
-        forward.insert(same);
-      else if (launch->rows() < 0 && forward.count(same))
-        continue;
-    }
+    if (!isBackward)
+      forward.insert(same);
+    else if (launch->rows() < 0 && forward.count(same))
+      continue;
     if (launch->rows() >= 0)
       perPrediction += flops / tokens;
     else

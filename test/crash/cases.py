@@ -7,14 +7,16 @@ import subprocess
 
 SECONDS = 120
 
-# Name: golden case; what is other in its adapter; lines behind those of its training configuration.
-# Few tensors, so that a save has few calls, and dropout, whose bits depend on the step.
+# Name: golden case; what is other in its adapter; lines behind those of its training configuration; settings
+# of the run. Few tensors, so that a save has few calls, and dropout, whose bits depend on the step.
 FEW = {"target_modules": ["v_proj"], "lora_dropout": 0.3}
+# The result is that of the step with the least eval loss, whose checkpoint is kept.
+BEST = {"load_best_model_at_end": "true"}
 CASES = {
-    "lora-f32": ("lora_qv", FEW, ""),
-    "lora-bf16": ("lora_qv", FEW, "bf16: true\n"),
-    "full-f32": ("tied_full", None, ""),
-    "full-bf16": ("tied_full", None, "bf16: true\n"),
+    "lora-f32": ("lora_qv", FEW, "", {}),
+    "lora-bf16": ("lora_qv", FEW, "bf16: true\n", BEST),
+    "full-f32": ("tied_full", None, "", BEST),
+    "full-bf16": ("tied_full", None, "bf16: true\n", {}),
 }
 
 
@@ -34,11 +36,11 @@ def sequences(count, vocabulary, seed):
 class Case:
     """A package, its inputs, and how it is trained: epochs of some 7 steps, all of them resumable."""
 
-    def __init__(self, ftc, golden, work, name, steps, save_steps):
+    def __init__(self, ftc, compiler, golden, work, name, steps, save_steps):
         self.ftc, self.name, self.steps, self.save_steps = ftc, name, steps, save_steps
         self.folder = os.path.join(work, name)
         os.makedirs(self.folder)
-        source, changes, lines = CASES[name]
+        source, changes, lines, self.more = CASES[name]
         source = os.path.join(golden, source)
         self.model = os.path.join(self.folder, "model")
         shutil.copytree(os.path.join(source, "model"), self.model)
@@ -54,7 +56,7 @@ class Case:
             with open(os.path.join(self.folder, data + ".jsonl"), "w", encoding="utf-8") as file:
                 file.writelines(sequences(count, vocabulary, seed))
         self.package = os.path.join(self.folder, "step.ftp")
-        self.call("compile", "--model", self.model, "--adapter", adapter, "--train", train, "-o",
+        self.call(compiler, "compile", "--model", self.model, "--adapter", adapter, "--train", train, "-o",
                   self.package)
 
     def adapter(self, source, changes):
@@ -65,8 +67,8 @@ class Case:
             json.dump({**config, **changes}, file)
         return path
 
-    def call(self, *arguments):
-        done = subprocess.run([self.ftc, *arguments], capture_output=True, text=True, check=False,
+    def call(self, *command):
+        done = subprocess.run(command, capture_output=True, text=True, check=False,
                               timeout=SECONDS)
         if done.returncode != 0:
             raise SystemExit("cannot prepare %s: %s" % (self.name, done.stderr))
@@ -76,6 +78,7 @@ class Case:
             "max_steps": self.steps, "save_steps": self.save_steps, "save_total_limit": 2,
             "gradient_accumulation_steps": 2, "warmup_steps": 3, "lr_scheduler_type": "cosine",
             "logging_steps": 3, "eval_strategy": "steps", "eval_steps": self.save_steps,
+            **self.more,
         }
 
     def command(self, resume):

@@ -1,7 +1,7 @@
 # Disturbs training at every call that changes its output directory, and goes on from what is left.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """crash.py FTC SHIM GOLDEN WORK [--cases lora-f32,...] [--steps 12] [--save-steps 4] [--modes kill,...]
-          [--random 0] [--seed 1] [--only NUMBER]
+          [--random 0] [--seed 1] [--only NUMBER] [--compiler FTC]
 
 For each case (cases.py): an undisturbed run, whose calls must also be in an order that survives a power cut
 (durable.py); then, for each mode and each call of the run that changes the
@@ -290,8 +290,8 @@ class Crash:
 def run_case(options, name, work, scratch):
     """How many disturbances came out wrong."""
     begin = time.monotonic()
-    case = cases.Case(os.path.abspath(options.ftc), os.path.abspath(options.golden), work, name,
-                      options.steps, options.save_steps)
+    case = cases.Case(os.path.abspath(options.ftc), os.path.abspath(options.compiler or options.ftc),
+                      os.path.abspath(options.golden), work, name, options.steps, options.save_steps)
     crash = Crash(case, os.path.realpath(options.shim), scratch)
     modes = [mode for mode in options.modes.split(",") if mode]
     if options.only:
@@ -318,6 +318,7 @@ def main():
     parser.add_argument("--random", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", type=int, help="this call alone")
+    parser.add_argument("--compiler", help="makes the packages, where FTC was built without its compiler")
     options = parser.parse_args()
     work = os.path.realpath(options.work)
     shutil.rmtree(work, ignore_errors=True)

@@ -18,10 +18,12 @@ extern "C" {
 void *__real_mmap(void *, size_t, int, int, int, off_t);
 int __real_munmap(void *, size_t);
 
+#ifdef FTC_FUZZ_SANITIZED
 static size_t wholePages(size_t bytes) {
   auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
   return (bytes + page - 1) / page * page;
 }
+#endif
 
 void *__wrap_mmap(void *address, size_t bytes, int protection, int flags, int file, off_t offset) {
   void *result = __real_mmap(address, bytes, protection, flags, file, offset);

@@ -152,9 +152,10 @@ FailureOr<BypassOp> ftc::ft::attachLora(AdapterOp adapter, LinearOp target, OpBu
       scaled = AddOp::create(body, loc, scaled.getType(), scaleBy(base, change),
                              scaleBy(scaled, scales));
     } else {
-      Value base = FTC_MUTATE(
-          "dora-base-twice", Value(arguments[2]),
-          LinearOp::create(body, loc, tap, weight, site, 1.0, target.getTransposed()).getResult());
+      Value base = FTC_MUTATE("dora-base-twice", Value(arguments[2]),
+                              MatmulOp::create(body, loc, tap, weight, false,
+                                               !target.getTransposed(), site + ".base", 1.0)
+                                  .getResult());
       scaled = scaleBy(AddOp::create(body, loc, scaled.getType(), base, scaled), scales);
     }
   }

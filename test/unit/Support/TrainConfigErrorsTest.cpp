@@ -83,8 +83,9 @@ TEST(TrainConfigErrors, TypesAndRanges) {
                                    "keywords of the schedule, or null, got 2"},
       {"loss: dpo\n",
        "t.yaml:1:7: 'loss' must be a loss that ftc has (cross_entropy), got the string 'dpo'"},
-      {"save_strategy: best\n", "t.yaml:1:16: 'save_strategy' must be a strategy that ftc has (no, "
-                                "steps, epoch), got the string 'best'"},
+      {"save_strategy: newest\n",
+       "t.yaml:1:16: 'save_strategy' must be a strategy (no, steps, epoch, "
+       "best), got the string 'newest'"},
       {"attn_implementation: flash\n",
        "t.yaml:1:22: 'attn_implementation' must be an attention name or null (eager, sdpa, "
        "flash_attention_2, flash_attention_3, flex_attention), got the string 'flash'"},
@@ -135,8 +136,8 @@ TEST(TrainConfigErrors, UnsupportedKeysAreRefusedUnlessNeutral) {
   for (const char *yaml :
        {"neftune_noise_alpha: 5\n", "group_by_length: true\n", "loss_type: dft\n",
         "assistant_only_loss: true\n", "deepspeed: ds.json\n", "fsdp: full_shard\n",
-        "load_best_model_at_end: true\n", "push_to_hub: true\n", "tf32: true\n",
-        "resume_from_checkpoint: out/checkpoint-5\n", "average_tokens_across_devices: false\n"})
+        "push_to_hub: true\n", "tf32: true\n", "resume_from_checkpoint: out/checkpoint-5\n",
+        "average_tokens_across_devices: false\n"})
     EXPECT_NE(errorOf(yaml).message.find("is not supported: "), std::string::npos) << yaml;
   for (const char *yaml :
        {"fp16: false\n", "label_smoothing_factor: 0.0\n", "label_smoothing_factor: 0\n",

@@ -60,7 +60,9 @@ TEST(TrainConfig, DefaultsAreThoseOfTransformersAndTrl) {
                                           "eval_strategy: no\n"
                                           "eval_steps: null\n"
                                           "report_to: null\n"
-                                          "logging_dir: null\n");
+                                          "logging_dir: null\n"
+                                          "load_best_model_at_end: false\n"
+                                          "metric_for_best_model: null\n");
 }
 
 const char kEverything[] = R"(
@@ -101,6 +103,8 @@ eval_strategy: epoch
 eval_steps: 20
 report_to: [tensorboard]
 logging_dir: some/where
+load_best_model_at_end: true
+metric_for_best_model: eval_loss
 )";
 
 TEST(TrainConfig, EveryKeyIsRead) {
@@ -134,6 +138,8 @@ TEST(TrainConfig, EveryKeyIsRead) {
   EXPECT_EQ(c.maxSteps, 100);
   EXPECT_TRUE(c.reportsToTensorBoard());
   EXPECT_EQ(c.loggingDir, "some/where");
+  EXPECT_TRUE(c.loadBestModelAtEnd);
+  EXPECT_EQ(c.metricForBestModel, "eval_loss");
   EXPECT_EQ(c.numTrainEpochs, 0.5);
   EXPECT_TRUE(c.packing);
   EXPECT_EQ(c.loggingStrategy, "epoch");
