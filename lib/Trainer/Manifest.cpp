@@ -106,6 +106,8 @@ Result<int64_t> verifyManifest(const std::string &directory) {
   Result<const json::Value *> files = reader.getArray("files");
   if (!files)
     return files.takeError();
+  if ((*files)->elements().empty())
+    return reader.errorAt("files", "is empty; a manifest names the files of its directory");
   for (const json::Value &element : (*files)->elements()) {
     json::ObjectReader entry(element, path, "files");
     Result<std::string> name = entry.getString("name");

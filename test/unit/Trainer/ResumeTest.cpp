@@ -112,6 +112,14 @@ TEST_F(ResumeTest, NoCheckpointAndNoneThatIsWhole) {
             "at least 1\n");
 }
 
+TEST_F(ResumeTest, AManifestOfNothingIsNone) {
+  ASSERT_TRUE(static_cast<bool>(train()));
+  files.write("out/checkpoint-6/MANIFEST.json", R"({"format": 1, "step": 6, "files": []})");
+  options.resume = true;
+  ASSERT_TRUE(static_cast<bool>(train()));
+  EXPECT_NE(out.find("checkpoint-4: 4 of 6 steps done"), std::string::npos) << out;
+}
+
 TEST_F(ResumeTest, KeepsAsManyAsItMay) {
   package.trainConfig.set("save_total_limit", 2).set("save_steps", 1);
   ASSERT_TRUE(static_cast<bool>(train()));
