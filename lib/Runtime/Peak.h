@@ -16,7 +16,7 @@ namespace ftc {
 
 /// Operations a second of the pool's threads, each with products of its own (of bf16 on the matrix
 /// unit where `onMatrixUnit`, else of f32 by OpenBLAS) for `seconds`: of each thread what it
-/// reached in the best few. Nothing where the system has no memory for the matrices (1 MiB, and 256
+/// reached in the best one. Nothing where the system has no memory for the matrices (1 MiB, and 256
 /// KiB a thread; on the matrix unit 1 MiB, and 2 MiB a thread).
 std::optional<double> measureCpuPeak(ThreadPool &pool, const Blas &blas, bool onMatrixUnit,
                                      double seconds);
