@@ -5,7 +5,6 @@
 #include "Peak.h"
 
 #include "MatrixUnit.h"
-#include "Memory.h"
 
 #include <algorithm>
 #include <chrono>
@@ -63,22 +62,24 @@ struct CpuProduct {
 } // namespace
 
 std::optional<double> measureCpuPeak(ThreadPool &pool, const Blas &blas, bool onMatrixUnit,
-                                     double seconds) {
+                                     const Memory &arena, double seconds) {
   const CpuProduct product{blas, onMatrixUnit};
   const uint64_t factors = 2 * product.factorBytes();
   const uint64_t stride = (product.ownBytes() + 4095) / 4096 * 4096;
-  std::optional<Memory> memory = Memory::allocate(factors + stride * pool.size());
-  if (!memory)
+  const uint64_t bytes = factors + stride * pool.size();
+  std::optional<Memory> own = Memory::allocate(arena.size() < bytes ? bytes : 0);
+  if (!own)
     return std::nullopt;
-  std::memset(memory->data(), pattern, factors);
+  unsigned char *memory = arena.size() < bytes ? own->data() : arena.data();
+  std::memset(memory, pattern, factors);
   // The least time of a product, by thread: others may stop a thread, nobody makes it faster.
   std::vector<double> least(pool.size(), seconds);
   pool.run(pool.size(), [&](unsigned thread) {
-    unsigned char *own = memory->data() + factors + thread * stride;
-    product.run(memory->data(), own);
+    unsigned char *result = memory + factors + thread * stride;
+    product.run(memory, result);
     for (Clock::time_point begin = Clock::now(); secondsSince(begin) < seconds;) {
       Clock::time_point start = Clock::now();
-      product.run(memory->data(), own);
+      product.run(memory, result);
       least[thread] = std::min(least[thread], secondsSince(start));
     }
   });
@@ -89,26 +90,30 @@ std::optional<double> measureCpuPeak(ThreadPool &pool, const Blas &blas, bool on
 }
 
 cuda::Status measureCudaPeak(const cuda::Device &device, cuda::Stream stream, cuda::DType type,
-                             uint64_t workspaceBytes, double seconds, double &flopsPerSecond) {
+                             const cuda::DeviceMemory &arena, double seconds,
+                             double &flopsPerSecond) {
   constexpr long long least = 128, most = 8192;
+  const uint64_t width = type == cuda::DType::bf16 ? 2 : 4;
+  auto bytesOf = [&](long long side) { return static_cast<uint64_t>(side * side) * width; };
   Clock::time_point begin = Clock::now();
   flopsPerSecond = 0;
+  cuda::DeviceMemory own;
+  if (arena.size() < 3 * bytesOf(least))
+    if (cuda::Status status =
+            own.allocate(device, 3 * bytesOf(least), "measuring the peak", stream);
+        !status)
+      return status;
+  const cuda::DeviceMemory &memory = own.size() > 0 ? own : arena;
   for (long long side = least;;) {
-    const uint64_t bytes = static_cast<uint64_t>(side * side) * (type == cuda::DType::bf16 ? 2 : 4);
-    cuda::DeviceMemory a, b, c;
-    for (cuda::DeviceMemory *matrix : {&a, &b, &c})
-      if (cuda::Status status = matrix->allocate(device, bytes, "measuring the peak", stream);
-          !status)
-        return status;
-    for (cuda::DeviceMemory *matrix : {&a, &b})
-      if (int error = device.driver().setBytes(matrix->data(), pattern, bytes, stream))
-        return cuda::failure(error, "measure the peak");
+    unsigned char *a = memory.data(), *b = a + bytesOf(side), *c = b + bytesOf(side);
+    if (int error = device.driver().setBytes(a, pattern, 2 * bytesOf(side), stream))
+      return cuda::failure(error, "measure the peak");
     cuda::Products products;
     cuda::Product product;
     product.m = product.n = product.k = product.lda = product.ldb = product.ldc = side;
     product.a = product.b = product.c = type;
     product.alignment = 64;
-    if (cuda::Status status = products.open(device, workspaceBytes, stream); !status)
+    if (cuda::Status status = products.open(device, 0, stream); !status)
       return status;
     const int number = products.add(product);
     if (cuda::Status status = products.prepare(); !status)
@@ -118,7 +123,7 @@ cuda::Status measureCudaPeak(const cuda::Device &device, cuda::Stream stream, cu
     for (int repeated = 0;
          repeated < 2 || (elapsed * 20 >= seconds && secondsSince(begin) < seconds); ++repeated) {
       Clock::time_point start = Clock::now();
-      int error = products.run(number, a.data(), b.data(), c.data(), stream);
+      int error = products.run(number, a, b, c, stream);
       if (!error)
         error = device.driver().streamSynchronize(stream);
       if (error)
@@ -127,7 +132,8 @@ cuda::Status measureCudaPeak(const cuda::Device &device, cuda::Stream stream, cu
       const auto extent = static_cast<double>(side);
       flopsPerSecond = std::max(flopsPerSecond, 2 * extent * extent * extent / elapsed);
     }
-    if (elapsed * 20 >= seconds || side >= most || secondsSince(begin) >= seconds)
+    if (elapsed * 20 >= seconds || side >= most || 3 * bytesOf(2 * side) > memory.size() ||
+        secondsSince(begin) >= seconds)
       return cuda::Status();
     side *= 2;
   }
