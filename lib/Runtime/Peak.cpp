@@ -63,7 +63,6 @@ struct CpuProduct {
 
 std::optional<double> measureCpuPeak(ThreadPool &pool, const Blas &blas, bool onMatrixUnit,
                                      const Memory &arena, double seconds) {
-  constexpr int together = 8;
   const CpuProduct product{blas, onMatrixUnit};
   const uint64_t factors = 2 * product.factorBytes();
   const uint64_t stride = (product.ownBytes() + 4095) / 4096 * 4096;
@@ -73,21 +72,20 @@ std::optional<double> measureCpuPeak(ThreadPool &pool, const Blas &blas, bool on
     return std::nullopt;
   unsigned char *memory = arena.size() < bytes ? own->data() : arena.data();
   std::memset(memory, pattern, factors);
-  // The least time of some products, by thread: others may stop a thread, nobody makes it faster.
+  // The least time of a product, by thread: others may stop a thread, nobody makes it faster.
   std::vector<double> least(pool.size(), seconds);
   pool.run(pool.size(), [&](unsigned thread) {
     unsigned char *result = memory + factors + thread * stride;
     product.run(memory, result);
     for (Clock::time_point begin = Clock::now(); secondsSince(begin) < seconds;) {
       Clock::time_point start = Clock::now();
-      for (int i = 0; i < together; ++i)
-        product.run(memory, result);
+      product.run(memory, result);
       least[thread] = std::min(least[thread], secondsSince(start));
     }
   });
   double sum = 0;
   for (double time : least)
-    sum += product.flops() * together / std::max(time, 1e-9);
+    sum += product.flops() / std::max(time, 1e-9);
   return sum;
 }
 

@@ -17,7 +17,7 @@ namespace ftc {
 
 /// Operations a second of the pool's threads, each with products of its own (of bf16 on the matrix
 /// unit where `onMatrixUnit`, else of f32 by OpenBLAS) for `seconds`: of each thread what it
-/// reached in the best few. Works in `arena`, which holds nothing between steps; where that is less
+/// reached in the best one. Works in `arena`, which holds nothing between steps; where that is less
 /// than the matrices need (1 MiB, and 256 KiB a thread; on the matrix unit 1 MiB, and 2 MiB a
 /// thread), in memory of its own. Nothing where the system has none.
 std::optional<double> measureCpuPeak(ThreadPool &pool, const Blas &blas, bool onMatrixUnit,

@@ -154,7 +154,7 @@ Result<StepReport> TrainingRun::step(int64_t step, const OptimizerStep &work) {
   if (step == firstStep)
     firstStepSeconds = report.stepSeconds;
   flopsHere += report.flops;
-  measurePeak(step);
+  measurePeak(report);
   if (peak && *peak > 0)
     report.mfu = report.flops / report.stepSeconds / *peak;
   report.tokensPerSecond = static_cast<double>(report.tokens) / report.stepSeconds;
@@ -169,12 +169,17 @@ Result<StepReport> TrainingRun::step(int64_t step, const OptimizerStep &work) {
 }
 
 /// Once steps have taken ten times as long as it takes.
-void TrainingRun::measurePeak(int64_t step) {
+void TrainingRun::measurePeak(const StepReport &report) {
   constexpr double seconds = 0.2;
-  if (peak || step == firstStep || stepSeconds < 10 * seconds)
-    return;
-  Result<double> measured = parts.instance.measurePeak(seconds);
-  peak = measured ? *measured : 0;
+  if (!peak) {
+    if (report.step == firstStep || stepSeconds < 10 * seconds)
+      return;
+    Result<double> measured = parts.instance.measurePeak(seconds);
+    peak = measured ? *measured : 0;
+  }
+  // What a step has reached the machine reaches, whatever else it had to do while it was measured.
+  if (*peak > 0)
+    peak = std::max(*peak, report.flops / report.stepSeconds);
 }
 
 Status TrainingRun::advance(int64_t number) {

@@ -55,7 +55,7 @@ private:
   Status advance(int64_t step);
   Result<StepReport> step(int64_t step, const OptimizerStep &work);
   Status compute(int64_t step, const OptimizerStep &work, StepReport &report);
-  void measurePeak(int64_t step);
+  void measurePeak(const StepReport &report);
   Status log(const OptimizerStep &work, StepReport report);
   Status evaluate(int64_t step);
   Status end();
