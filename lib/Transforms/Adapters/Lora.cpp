@@ -139,9 +139,9 @@ FailureOr<BypassOp> ftc::ft::attachLora(AdapterOp adapter, LinearOp target, OpBu
       body.getF64FloatAttr(FTC_MUTATE("dropped-scale", scaling.getValueAsDouble(), 1.0)));
   if (dora) {
     Value weight = arguments[run ? 2 : 1];
-    Value scales = buildDora(body, loc, *magnitude, weight, layout, readA, readB,
-                             scaling.getValueAsDouble(), site)
-                       .scales;
+    DoraWeight lengths = buildDora(body, loc, *magnitude, weight, layout, readA, readB,
+                                   scaling.getValueAsDouble(), site);
+    Value scales = lengths.scales;
     auto scaleBy = [&](Value value, Value by) -> Value {
       return ScaleColumnsOp::create(body, loc, value, by, site + ".lora_magnitude_vector");
     };
@@ -152,11 +152,12 @@ FailureOr<BypassOp> ftc::ft::attachLora(AdapterOp adapter, LinearOp target, OpBu
       scaled = AddOp::create(body, loc, scaled.getType(), scaleBy(base, change),
                              scaleBy(scaled, scales));
     } else {
-      Value base = FTC_MUTATE("dora-base-twice", Value(arguments[2]),
-                              MatmulOp::create(body, loc, tap, weight, false,
-                                               !target.getTransposed(), site + ".base", 1.0)
-                                  .getResult());
-      scaled = scaleBy(AddOp::create(body, loc, scaled.getType(), base, scaled), scales);
+      Value adapted = FTC_MUTATE(
+          "dora-through-weight",
+          AddOp::create(body, loc, scaled.getType(), arguments[2], scaled).getResult(),
+          LinearOp::create(body, loc, tap, lengths.adapted, site, 1.0, target.getTransposed())
+              .getResult());
+      scaled = scaleBy(adapted, scales);
     }
   }
   YieldOp::create(body, loc, scaled);
