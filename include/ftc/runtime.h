@@ -193,7 +193,8 @@ ftc_code ftc_batch_flops(const ftc_instance *instance, const ftc_batch *batch, d
 
 /* The most operations a second that the instance's threads, or its GPU, reach here in products of
    the type that the package computes with, by the library that steps use: measured for about
-   `seconds` (above 0, at most 60), in memory of its own that is given back. */
+   `seconds` (above 0, at most 60). Not within a step: it works in the arena, or where that is small
+   in a few MiB that are given back. */
 ftc_code ftc_measure_peak(ftc_instance *instance, double seconds, double *flops_per_second,
                           ftc_error *error);
 

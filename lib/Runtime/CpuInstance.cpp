@@ -49,7 +49,7 @@ std::string CpuInstance::choices() const {
 
 Outcome CpuInstance::measurePeak(double seconds, double &flopsPerSecond) {
   std::optional<double> peak =
-      measureCpuPeak(*pool, *blas, multipliesBf16() && haveMatrixUnit(), seconds);
+      measureCpuPeak(*pool, *blas, multipliesBf16() && haveMatrixUnit(), arena, seconds);
   if (!peak)
     return Outcome(FTC_OUT_OF_MEMORY,
                    makeError(package.path(), "the system has no memory to measure the peak in"));

@@ -79,7 +79,7 @@ Outcome CudaInstance::measurePeak(double seconds, double &flopsPerSecond) {
   return cudaOutcome(package,
                      measureCudaPeak(device, resources->stream.get(),
                                      multipliesBf16() ? cuda::DType::bf16 : cuda::DType::f32,
-                                     package->product_workspace(), seconds, flopsPerSecond));
+                                     resources->arena, seconds, flopsPerSecond));
 }
 
 Outcome CudaInstance::prepare() {

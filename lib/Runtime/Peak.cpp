@@ -5,7 +5,6 @@
 #include "Peak.h"
 
 #include "MatrixUnit.h"
-#include "Memory.h"
 
 #include <algorithm>
 #include <chrono>
@@ -18,95 +17,105 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int rounds = 5;
-
 double secondsSince(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-/// One thread's square product.
-struct CpuProduct {
-  static constexpr int64_t side = 704;
-  /// Twice these bytes, as one element of f32 or as two of bf16, are about 0.01: neither zero nor
-  /// subnormal, and sums stay small.
-  static constexpr int pattern = 0x3c;
-  static constexpr uint64_t matrixBytes = side * side * 4;
-  static constexpr double flops = 2.0 * side * side * side;
+/// Twice these bytes, as one element of f32 or as two of bf16, are about 0.01: neither zero nor
+/// subnormal, and sums stay small.
+constexpr int pattern = 0x3c;
 
-  /// Matrices, and room for packed panels.
-  static uint64_t bytes() {
-    return 3 * matrixBytes + 2 * static_cast<uint64_t>(packedPanelBytes(side, side));
+/// What each thread multiplies: small, so that a thread is seldom stopped within one.
+struct CpuProduct {
+  const Blas &blas;
+  bool onMatrixUnit;
+
+  static constexpr int64_t depth = 512;
+  /// The unit packs its factors first, which smaller products would mostly do.
+  int64_t side() const { return onMatrixUnit ? 512 : 256; }
+  double flops() const { return 2.0 * double(side()) * double(side()) * double(depth); }
+  /// A factor, which all threads share.
+  uint64_t factorBytes() const {
+    return static_cast<uint64_t>(side() * depth * (onMatrixUnit ? 2 : 4));
   }
-  void run(const Blas &blas, bool onMatrixUnit, unsigned char *memory) const {
-    unsigned char *a = memory, *b = a + matrixBytes, *c = b + matrixBytes, *free = c + matrixBytes;
+  /// A result, and room for packed panels.
+  uint64_t ownBytes() const {
+    auto panels = static_cast<uint64_t>(onMatrixUnit ? 2 * packedPanelBytes(side(), depth) : 0);
+    return static_cast<uint64_t>(side() * side() * 4) + panels;
+  }
+
+  void run(unsigned char *factors, unsigned char *own) const {
+    const unsigned char *a = factors, *b = factors + factorBytes();
+    const int64_t n = side();
     if (onMatrixUnit) {
       MatrixUnitResult result;
-      result.c = c;
-      result.stride = side;
-      multiplyOnMatrixUnit({a, side, false}, {b, side, false}, side, side, side, result, free);
+      result.c = own;
+      result.stride = n;
+      multiplyOnMatrixUnit({a, depth, false}, {b, n, false}, n, n, depth, result, own + n * n * 4);
       return;
     }
-    blas.gemm(false, false, side, side, side, 1, reinterpret_cast<const float *>(a), side,
-              reinterpret_cast<const float *>(b), side, 0, reinterpret_cast<float *>(c), side);
+    blas.gemm(false, false, n, n, depth, 1, reinterpret_cast<const float *>(a), depth,
+              reinterpret_cast<const float *>(b), n, 0, reinterpret_cast<float *>(own), n);
   }
 };
 
 } // namespace
 
 std::optional<double> measureCpuPeak(ThreadPool &pool, const Blas &blas, bool onMatrixUnit,
-                                     double seconds) {
-  const uint64_t stride = (CpuProduct::bytes() + 4095) / 4096 * 4096;
-  std::optional<Memory> memory = Memory::allocate(stride * pool.size());
-  if (!memory)
+                                     const Memory &arena, double seconds) {
+  constexpr int together = 8;
+  const CpuProduct product{blas, onMatrixUnit};
+  const uint64_t factors = 2 * product.factorBytes();
+  const uint64_t stride = (product.ownBytes() + 4095) / 4096 * 4096;
+  const uint64_t bytes = factors + stride * pool.size();
+  std::optional<Memory> own = Memory::allocate(arena.size() < bytes ? bytes : 0);
+  if (!own)
     return std::nullopt;
-  std::vector<double> rates(pool.size());
-  double best = 0;
-  CpuProduct product;
-  for (int round = -1; round < rounds; ++round) {
-    pool.run(pool.size(), [&](unsigned thread) {
-      unsigned char *own = memory->data() + thread * stride;
-      if (round < 0) {
-        std::memset(own, CpuProduct::pattern, 2 * CpuProduct::matrixBytes);
-        product.run(blas, onMatrixUnit, own);
-        return;
-      }
-      Clock::time_point begin = Clock::now();
-      double elapsed = 0;
-      for (int64_t done = 1; elapsed < seconds / rounds; ++done) {
-        product.run(blas, onMatrixUnit, own);
-        elapsed = secondsSince(begin);
-        rates[thread] = CpuProduct::flops * static_cast<double>(done) / std::max(elapsed, 1e-9);
-      }
-    });
-    double sum = 0;
-    for (double rate : rates)
-      sum += rate;
-    best = std::max(best, sum);
-  }
-  return best;
+  unsigned char *memory = arena.size() < bytes ? own->data() : arena.data();
+  std::memset(memory, pattern, factors);
+  // The least time of some products, by thread: others may stop a thread, nobody makes it faster.
+  std::vector<double> least(pool.size(), seconds);
+  pool.run(pool.size(), [&](unsigned thread) {
+    unsigned char *result = memory + factors + thread * stride;
+    product.run(memory, result);
+    for (Clock::time_point begin = Clock::now(); secondsSince(begin) < seconds;) {
+      Clock::time_point start = Clock::now();
+      for (int i = 0; i < together; ++i)
+        product.run(memory, result);
+      least[thread] = std::min(least[thread], secondsSince(start));
+    }
+  });
+  double sum = 0;
+  for (double time : least)
+    sum += product.flops() * together / std::max(time, 1e-9);
+  return sum;
 }
 
 cuda::Status measureCudaPeak(const cuda::Device &device, cuda::Stream stream, cuda::DType type,
-                             uint64_t workspaceBytes, double seconds, double &flopsPerSecond) {
+                             const cuda::DeviceMemory &arena, double seconds,
+                             double &flopsPerSecond) {
   constexpr long long least = 128, most = 8192;
+  const uint64_t width = type == cuda::DType::bf16 ? 2 : 4;
+  auto bytesOf = [&](long long side) { return static_cast<uint64_t>(side * side) * width; };
   Clock::time_point begin = Clock::now();
   flopsPerSecond = 0;
+  cuda::DeviceMemory own;
+  if (arena.size() < 3 * bytesOf(least))
+    if (cuda::Status status =
+            own.allocate(device, 3 * bytesOf(least), "measuring the peak", stream);
+        !status)
+      return status;
+  const cuda::DeviceMemory &memory = own.size() > 0 ? own : arena;
   for (long long side = least;;) {
-    const uint64_t bytes = static_cast<uint64_t>(side * side) * (type == cuda::DType::bf16 ? 2 : 4);
-    cuda::DeviceMemory a, b, c;
-    for (cuda::DeviceMemory *matrix : {&a, &b, &c})
-      if (cuda::Status status = matrix->allocate(device, bytes, "measuring the peak", stream);
-          !status)
-        return status;
-    for (cuda::DeviceMemory *matrix : {&a, &b})
-      if (int error = device.driver().setBytes(matrix->data(), CpuProduct::pattern, bytes, stream))
-        return cuda::failure(error, "measure the peak");
+    unsigned char *a = memory.data(), *b = a + bytesOf(side), *c = b + bytesOf(side);
+    if (int error = device.driver().setBytes(a, pattern, 2 * bytesOf(side), stream))
+      return cuda::failure(error, "measure the peak");
     cuda::Products products;
     cuda::Product product;
     product.m = product.n = product.k = product.lda = product.ldb = product.ldc = side;
     product.a = product.b = product.c = type;
     product.alignment = 64;
-    if (cuda::Status status = products.open(device, workspaceBytes, stream); !status)
+    if (cuda::Status status = products.open(device, 0, stream); !status)
       return status;
     const int number = products.add(product);
     if (cuda::Status status = products.prepare(); !status)
@@ -116,7 +125,7 @@ cuda::Status measureCudaPeak(const cuda::Device &device, cuda::Stream stream, cu
     for (int repeated = 0;
          repeated < 2 || (elapsed * 20 >= seconds && secondsSince(begin) < seconds); ++repeated) {
       Clock::time_point start = Clock::now();
-      int error = products.run(number, a.data(), b.data(), c.data(), stream);
+      int error = products.run(number, a, b, c, stream);
       if (!error)
         error = device.driver().streamSynchronize(stream);
       if (error)
@@ -125,7 +134,8 @@ cuda::Status measureCudaPeak(const cuda::Device &device, cuda::Stream stream, cu
       const auto extent = static_cast<double>(side);
       flopsPerSecond = std::max(flopsPerSecond, 2 * extent * extent * extent / elapsed);
     }
-    if (elapsed * 20 >= seconds || side >= most || secondsSince(begin) >= seconds)
+    if (elapsed * 20 >= seconds || side >= most || 3 * bytesOf(2 * side) > memory.size() ||
+        secondsSince(begin) >= seconds)
       return cuda::Status();
     side *= 2;
   }
