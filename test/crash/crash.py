@@ -123,7 +123,7 @@ class Crash:
     def check_left(self, saved):
         return list(self.checker.faults(self.out, saved))
 
-    def finish(self, saved, warning=""):
+    def finish(self, saved, warning="", ended_by_signals=False):
         """Goes on to the end; what is wrong then. `warning` is found in the only line of stderr."""
         done = self.train(resume=True, shim=False)
         if warning and done.error.count("\n") == 1 and warning in done.error:
@@ -135,7 +135,7 @@ class Crash:
         begun = int(match[1]) if match else 0
         if saved and begun < max(saved) or warning and begun != max(saved):
             yield "resumed at %d, but %d had been saved" % (begun, max(saved))
-        yield from self.checker.differences(self.out)
+        yield from self.checker.differences(self.out, ended_by_signals)
         if directory.metrics(self.out) != self.metrics:
             yield "the metrics differ"
 
@@ -250,7 +250,7 @@ class Crash:
         generator = random.Random("%s %d" % (self.case.name, seed))
         while self.count["random"] < kills:
             self.clear()
-            saved, links = set(), []
+            saved, links, ended_by_signals = set(), [], False
             for _ in range(generator.randrange(1, 8)):
                 if self.count["random"] >= kills:
                     break
@@ -269,14 +269,16 @@ class Crash:
                 idle = " write " not in done.log or os.path.exists(os.path.join(self.out, directory.LAST))
                 stopped = (-signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM)
                 self.count["random"] += done.code in stopped
-                saved = self.saved_after(saved, done.log, done.code == 128 + signal.SIGTERM)
+                ended = done.code == 128 + signal.SIGTERM
+                ended_by_signals |= ended
+                saved = self.saved_after(saved, done.log, ended)
                 problems = self.check_left(saved)
                 if done.code not in (0, *stopped) or done.code == -signal.SIGTERM and not idle:
                     problems.append("ended with %d: %s" % (done.code, done.error.strip()))
                 self.report("kills at " + ", ".join(links), problems)
                 if done.code == 0:
                     break
-            self.report("kills at " + ", ".join(links), list(self.finish(saved)))
+            self.report("kills at " + ", ".join(links), list(self.finish(saved, "", ended_by_signals)))
 
     @staticmethod
     def saved_after(before, log, ended):

@@ -8,6 +8,8 @@
 
 #include <memory>
 
+#include <malloc.h>
+
 namespace ftc::cli {
 
 Command trainCommand() {
@@ -59,6 +61,9 @@ Command trainCommand() {
                "none");
   command.run = [options]() -> Result<int> {
     int signal = 0;
+    // Large buffers of a save go back to the system behind it, so that a long run's memory is flat:
+    // without this, glibc keeps what the first saves took.
+    ::mallopt(M_MMAP_THRESHOLD, 128 << 10);
     if (Status status = trainer::runTrain(*options, &signal); !status)
       return status.takeError();
     return signal ? 128 + signal : 0;
