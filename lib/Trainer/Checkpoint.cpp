@@ -212,6 +212,27 @@ Result<SavedRun> readCounters(const std::string &directory) {
   return saved;
 }
 
+namespace {
+
+/// Whether learning rates depend on the number of all steps.
+bool ratesDependOnTheEnd(const json::Value &config) {
+  auto member = [&](const char *name) {
+    const json::Value *value = config.find(name);
+    return value ? *value : json::Value();
+  };
+  const json::Value schedule = member("lr_scheduler_type");
+  if (schedule == json::Value("constant"))
+    return false;
+  if (schedule != json::Value("constant_with_warmup") && schedule != json::Value("inverse_sqrt"))
+    return true;
+  // A warmup that is a share of all steps.
+  const double steps = member("warmup_steps").asDouble().value_or(0);
+  return (steps > 0 && steps < 1) ||
+         (steps == 0 && member("warmup_ratio").asDouble().value_or(0) > 0);
+}
+
+} // namespace
+
 std::vector<std::string> RunIdentity::differences(const RunIdentity &before) const {
   std::vector<std::string> lines;
   if (package != before.package)
@@ -237,8 +258,7 @@ std::vector<std::string> RunIdentity::differences(const RunIdentity &before) con
       lines.push_back(quoted(key) + " is " + json::dump(member.value) +
                       (was ? ", and was " + json::dump(*was) : ", and was none"));
   }
-  const json::Value *schedule = config.find("lr_scheduler_type");
-  if (totalSteps != before.totalSteps && !(schedule && *schedule == json::Value("constant")))
+  if (totalSteps != before.totalSteps && ratesDependOnTheEnd(config))
     lines.push_back("the schedule ends at step " + std::to_string(totalSteps) + ", and ended at " +
                     std::to_string(before.totalSteps));
   return lines;

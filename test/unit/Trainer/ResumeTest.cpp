@@ -173,6 +173,27 @@ TEST_F(ResumeTest, SaysWhenItIsNotTheSameRun) {
                      "max_steps or num_train_epochs\n");
 }
 
+TEST_F(ResumeTest, AnotherEndMattersWhereRatesDependOnIt) {
+  for (const char *schedule : {"linear", "constant", "constant_with_warmup", "inverse_sqrt"})
+    for (const char *warmup :
+         {"warmup_steps=0", "warmup_steps=2", "warmup_steps=0.4", "warmup_ratio=0.4"}) {
+      bool isShare = std::string(warmup).find("0.4") != std::string::npos;
+      std::string name = schedule;
+      options.sets = {"lr_scheduler_type=" + name, warmup};
+      options.output = files.file(name + warmup);
+      options.maxSteps = 4;
+      options.resume = false;
+      ASSERT_TRUE(static_cast<bool>(train()));
+      options.resume = true;
+      options.maxSteps = 6;
+      ::testing::internal::CaptureStderr();
+      ASSERT_TRUE(static_cast<bool>(train()));
+      bool isSaid = ::testing::internal::GetCapturedStderr().find("the schedule ends at step 6") !=
+                    std::string::npos;
+      EXPECT_EQ(isSaid, name == "linear" || (name != "constant" && isShare)) << name << warmup;
+    }
+}
+
 TEST_F(ResumeTest, RefusesOtherFrozenWeightsAndOtherTensors) {
   ASSERT_TRUE(static_cast<bool>(train()));
   options.resume = true;
