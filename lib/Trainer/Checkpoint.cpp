@@ -57,7 +57,9 @@ Status writeState(const Package &package, const Instance &instance, const std::s
       if (Status s = instance.read(tensor.name, offset, buffer.data(), count); !s)
         return s;
       if (tensor.role == FTC_TRAINABLE)
-        if (Status s = checkFinite(package, tensor, buffer.data(), count / sizeof(float)); !s)
+        if (Status s =
+                checkFinite(package, tensor, DType::F32, buffer.data(), count / sizeof(float));
+            !s)
           return s;
       if (Status s = writer->write(declaration.name, buffer.data(), count); !s)
         return s;

@@ -112,7 +112,7 @@ Status writeTensor(const Package &package, const Instance &instance, const Sourc
     if (Status s = instance.read(tensor.name, source.file.offset + done, buffer.data(), bytes); !s)
       return s;
     if (tensor.role == FTC_TRAINABLE) {
-      if (Status s = checkFinite(package, tensor, buffer.data(), buffer.size()); !s)
+      if (Status s = checkFinite(package, tensor, source.written, buffer.data(), buffer.size()); !s)
         return s;
       toFileOrder(tensor, buffer);
     }

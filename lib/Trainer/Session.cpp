@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <thread>
 
 #include <sched.h>
@@ -257,15 +258,22 @@ std::optional<DType> storedDType(ftc_dtype dtype) {
   return std::nullopt;
 }
 
-Status checkFinite(const Package &package, const ftc_tensor_info &tensor, const float *values,
-                   size_t count) {
-  bool finite = true;
-  for (size_t i = 0; i < count; ++i)
-    finite &= FTC_MUTATE("nan-accepted", std::isfinite(values[i]), true);
-  if (finite)
+Status checkFinite(const Package &package, const ftc_tensor_info &tensor, DType written,
+                   const float *values, size_t count) {
+  // What rounds to f16's infinity; NaN is not below it either.
+  const float bound = written == DType::F16 ? 65520.0f : std::numeric_limits<float>::infinity();
+  bool finite = true, fits = true;
+  for (size_t i = 0; i < count; ++i) {
+    finite &= std::isfinite(values[i]);
+    fits &= std::fabs(values[i]) < bound;
+  }
+  if (finite && fits)
     return Status::ok();
-  return makeError(package.path(), "the trained " + quoted(tensor.key, 200) +
-                                       " has values that are not finite; it is not saved")
+  return makeError(package.path(),
+                   "the trained " + quoted(tensor.key, 200) +
+                       (finite ? " has values beyond the range of float16, the model's dtype"
+                               : " has values that are not finite") +
+                       "; it is not saved")
       .note("a lower learning_rate, warmup_steps, or max_grad_norm may help");
 }
 

@@ -110,9 +110,10 @@ std::vector<FileTensor> fileTensors(const Package &package, const ftc_tensor_inf
 /// The element type under the name of safetensors; nothing for one that it does not have.
 std::optional<DType> storedDType(ftc_dtype dtype);
 
-/// Fails where a value of a trainable tensor is not finite: such weights are not saved.
-Status checkFinite(const Package &package, const ftc_tensor_info &tensor, const float *values,
-                   size_t count);
+/// Fails where a value of a trainable tensor is not finite, or would not be as `written`: such
+/// weights are not saved.
+Status checkFinite(const Package &package, const ftc_tensor_info &tensor, DType written,
+                   const float *values, size_t count);
 
 /// The shape of a trainable tensor, and of its gradient, in files.
 std::vector<int64_t> fileShape(const ftc_tensor_info &tensor);

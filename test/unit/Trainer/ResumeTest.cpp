@@ -340,6 +340,23 @@ TEST_F(ResumeTest, KeepsTheLastCheckpointWhenTheLossIsNotFinite) {
   EXPECT_FALSE(fileExists(options.output + "/adapter_model.safetensors"));
 }
 
+TEST_F(ResumeTest, SavesNothingBeyondTheRangeOfItsType) {
+  package.writesModel = true;
+  options.sets = {"learning_rate=1000000", "max_steps=1", "save_strategy=no"};
+  for (const char *dtype : {"float32", "bfloat16", "float16"}) {
+    package.dtype = dtype;
+    options.output = files.file(dtype);
+    std::string text = error();
+    if (package.dtype == "float16")
+      EXPECT_EQ(text.substr(0, text.find('\n')),
+                "error: fake.ftp: the trained 'logits' has values beyond the range of float16, the "
+                "model's dtype; it is not saved");
+    else
+      EXPECT_EQ(text, "no error");
+    EXPECT_EQ(fileExists(options.output + "/model.safetensors"), package.dtype != "float16");
+  }
+}
+
 TEST_F(ResumeTest, SeesThatAFrozenWeightChanged) {
   package.changesBaseAtStep = 5;
   EXPECT_EQ(error(), "error: weights: the frozen weight 'scale' changed while it was trained on; "
