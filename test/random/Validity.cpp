@@ -297,8 +297,8 @@ void ftc::test::makeValid(Program &program) {
   }
 
   // Without a memory Adam divides by the gradient itself. Where that is next to nothing, so is what
-  // any precision knows of the step; the larger epsilon bounds it, but not for what bf16 leaves of a
-  // sum that cancels.
+  // any precision knows of the step; the larger epsilon bounds it, but not for what bf16 leaves of
+  // a sum that cancels.
   if (program.bf16 && textOf(rowOf(&P::beta2), program.beta2) == "0")
     program.beta2 = 1;
   if (textOf(rowOf(&P::beta2), program.beta2) == "0")
